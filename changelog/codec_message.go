@@ -1,0 +1,169 @@
+package changelog
+
+import (
+	"cmp"
+
+	"dsync/changelog/pack"
+	"dsync/store"
+)
+
+// AppendMessage appends the encoding of a message, whose slices must be in their
+// order:
+//
+//	[format, replicas, writes, origins, GUID, size, hash, received,
+//	 presence, flags, keywords, past, UID, was]
+//
+// Nothing is allocated if dst has room and the message no more than 4 replicas
+// and 8 writes.
+func AppendMessage(dst []byte, m *Message) []byte {
+	var reps [4]Replica
+	var writes [8]Write
+	d := dict{reps[:0], writes[:0]}
+	for _, w := range m.Origins {
+		d.write(w)
+	}
+	for i := range m.Presence {
+		d.write(m.Presence[i].Write)
+	}
+	for i := range m.Flags {
+		d.write(m.Flags[i].Write)
+	}
+	for i := range m.Keywords {
+		d.write(m.Keywords[i].Write)
+	}
+	d.dots(&m.Past)
+
+	dst = d.append(pack.Uint(pack.Array(dst, 14), MessageFormat))
+	dst = pack.Array(dst, len(m.Origins))
+	for _, w := range m.Origins {
+		dst = d.appendWrite(dst, w)
+	}
+	dst = pack.String(dst, m.Content.GUID)
+	dst = pack.Int(dst, m.Content.Size)
+	dst = pack.FixedOrNone(dst, m.Content.Hash[:])
+	dst = pack.Int(dst, m.Received)
+	dst = pack.Array(dst, 2*len(m.Presence))
+	for i := range m.Presence {
+		dst = appendMailbox(d.appendWrite(dst, m.Presence[i].Write), m.Presence[i].Mailbox)
+	}
+	dst = pack.Array(dst, 3*len(m.Flags))
+	for i := range m.Flags {
+		f := &m.Flags[i]
+		dst = pack.Bool(pack.Uint(d.appendWrite(dst, f.Write), f.Flag), f.Set)
+	}
+	dst = pack.Array(dst, 3*len(m.Keywords))
+	for i := range m.Keywords {
+		k := &m.Keywords[i]
+		dst = pack.Bool(pack.String(d.appendWrite(dst, k.Write), k.Name), k.Set)
+	}
+	dst = d.appendDots(dst, &m.Past)
+	dst = pack.Uint(dst, m.UID)
+	if (m.Was == Was{}) {
+		return pack.Array(dst, 0)
+	}
+	dst = appendMailbox(pack.Array(dst, 3), m.Was.Mailbox)
+	return pack.Uint(pack.Uint(dst, m.Was.UIDValidity), m.Was.UID)
+}
+
+// DecodeMessage reads what AppendMessage wrote. The message shares nothing with b.
+func DecodeMessage(b []byte) (*Message, error) {
+	var mem room
+	r := mem.reader(b, "message")
+	m := &Message{}
+	r.Fields(14)
+	r.Version(MessageFormat)
+	r.readLists()
+	r.origins(m)
+	m.Content.GUID = r.guid(false)
+	m.Content.Size = r.Int()
+	if m.Content.Size < 0 {
+		r.Fail("size %d", m.Content.Size)
+	}
+	r.FixedOrNone(m.Content.Hash[:])
+	m.Received = r.Int()
+	r.presence(m)
+	r.flagWrites(m)
+	r.keywordWrites(m)
+	m.Past = r.dots()
+	m.UID = store.UID(r.Uint32())
+	switch n := r.Array(3, 1); n {
+	case 0:
+	case 3:
+		m.Was = Was{r.mailbox(), store.UIDValidity(r.Uint32()), store.UID(r.Uint32())}
+		if (m.Was == Was{}) {
+			r.Fail("empty last place written out")
+		}
+	default:
+		r.Fail("a last place of %d parts", n)
+	}
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (r *reader) origins(m *Message) {
+	n := r.Array(MaxWrites, 1)
+	if r.OK() && n == 0 {
+		r.Fail("no origin")
+	}
+	m.Origins = make([]Write, n)
+	for i := range m.Origins {
+		m.Origins[i] = r.write()
+		if r.OK() && i > 0 && m.Origins[i-1].Dot.Compare(m.Origins[i].Dot) >= 0 {
+			r.Fail("origins out of order")
+		}
+	}
+}
+
+func (r *reader) presence(m *Message) {
+	n := r.pairs(MaxWrites)
+	if n == 0 {
+		return
+	}
+	m.Presence = make([]Presence, n)
+	for i := range m.Presence {
+		m.Presence[i] = Presence{r.write(), r.mailbox()}
+		if r.OK() && i > 0 && m.Presence[i-1].Dot.Compare(m.Presence[i].Dot) >= 0 {
+			r.Fail("presence writes out of order")
+		}
+	}
+}
+
+func (r *reader) flagWrites(m *Message) {
+	n := r.tuples(3, MaxWrites)
+	if n == 0 {
+		return
+	}
+	m.Flags = make([]FlagWrite, n)
+	for i := range m.Flags {
+		w := FlagWrite{r.write(), r.flags(), r.Bool()}
+		if r.OK() && (w.Flag == 0 || w.Flag&(w.Flag-1) != 0) {
+			r.Fail("flag write of %#x", uint8(w.Flag))
+		}
+		if i > 0 {
+			p := &m.Flags[i-1]
+			if r.OK() && cmp.Or(cmp.Compare(p.Flag, w.Flag), p.Dot.Compare(w.Dot)) >= 0 {
+				r.Fail("flag writes out of order")
+			}
+		}
+		m.Flags[i] = w
+	}
+}
+
+func (r *reader) keywordWrites(m *Message) {
+	n := r.tuples(3, MaxWrites)
+	if n == 0 {
+		return
+	}
+	m.Keywords = make([]KeywordWrite, n)
+	fold := ""
+	for i := range m.Keywords {
+		w := KeywordWrite{r.write(), r.keyword(), r.Bool()}
+		f := store.FoldKeyword(w.Name)
+		if r.OK() && i > 0 && cmp.Or(cmp.Compare(fold, f), m.Keywords[i-1].Dot.Compare(w.Dot)) >= 0 {
+			r.Fail("keyword writes out of order")
+		}
+		m.Keywords[i], fold = w, f
+	}
+}
