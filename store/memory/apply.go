@@ -30,7 +30,7 @@ func (s *Store) Apply(ctx context.Context, n store.Name, c *store.Change) (*stor
 
 // canApply refuses what the store can never do.
 func (s *Store) canApply(n store.Name, c *store.Change) error {
-	caps := s.acc.caps
+	caps := s.Capabilities()
 	switch {
 	case caps.ReadOnly:
 		return fmt.Errorf("change %q: %w", n, store.ErrReadOnly)

@@ -154,7 +154,9 @@ func (c *Client) move(from store.Name, key string, to store.Name, rename bool) (
 			return err
 		}
 		c.acc.removed(b, m)
-		out, err = c.arrive(&d, to)
+		if out, err = c.arrive(&d, to); err != nil {
+			b.msgs[m.key] = m
+		}
 		return err
 	})
 	return out, err

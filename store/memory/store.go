@@ -14,6 +14,7 @@ type Store struct {
 	acc     *account
 	owner   string
 	session uint64
+	ro      bool
 	faults  atomic.Pointer[faults]
 	closed  atomic.Bool
 	cost    struct{ listed, opened, read, wrote atomic.Int64 }
@@ -34,6 +35,13 @@ func New(o Options) *Store {
 // Reopen opens the same account once more, as another process would, without
 // faults. owner names it in ErrBusy.
 func (s *Store) Reopen(owner string) *Store { return open(s.acc, owner, &faults{}) }
+
+// ReopenReadOnly is Reopen for reading only.
+func (s *Store) ReopenReadOnly(owner string) *Store {
+	r := s.Reopen(owner)
+	r.ro = true
+	return r
+}
 
 func open(a *account, owner string, f *faults) *Store {
 	a.mu.Lock()
@@ -81,7 +89,7 @@ func (s *Store) enter(ctx context.Context, op string, n store.Name, item string)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	if IsWrite(op) && s.acc.caps.ReadOnly {
+	if IsWrite(op) && s.Capabilities().ReadOnly {
 		return fmt.Errorf("%s %s: %w", op, s.Location(), store.ErrReadOnly)
 	}
 	if err := s.step(op, n, item); err != nil {
@@ -119,7 +127,11 @@ func (a *account) box(n store.Name) (*mailbox, error) {
 }
 
 // Capabilities implements store.Store.
-func (s *Store) Capabilities() store.Capabilities { return s.acc.caps }
+func (s *Store) Capabilities() store.Capabilities {
+	c := s.acc.caps
+	c.ReadOnly = c.ReadOnly || s.ro
+	return c
+}
 
 // Location implements store.Store.
 func (s *Store) Location() string { return "memory:" + s.acc.opt.Name }
