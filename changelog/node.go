@@ -80,10 +80,15 @@ func (n *Node) Created() bool {
 	return slices.ContainsFunc(n.Presence, func(p NodePresence) bool { return !p.Delivery })
 }
 
-// Place is the winning place write; ok is false for the account.
+// Place is the winning place write; ok is false for the account. A node that has
+// lost all place writes is where it was made: nothing is ever nowhere.
 func (n *Node) Place() (PlaceWrite, bool) {
 	if len(n.Places) == 0 {
-		return PlaceWrite{}, false
+		if len(n.Creates) == 0 {
+			return PlaceWrite{}, false
+		}
+		c := n.Creates[0]
+		return PlaceWrite{c.Write, c.Parent, store.Name(c.Name)}, true
 	}
 	best := n.Places[0]
 	for _, p := range n.Places[1:] {

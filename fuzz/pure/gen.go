@@ -1,0 +1,174 @@
+package pure
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"dsync/merge"
+	"dsync/store"
+)
+
+// Kind chooses what histories a generator makes.
+type Kind struct {
+	Replicas int
+	Ops      int
+	Tree     bool // rename-heavy
+	Parts    bool // filters, failures and half-played runs between
+	Direct   bool // -1 and backup between
+	Policy   *merge.Policy
+}
+
+var boxes = []store.Name{"INBOX", "A", "B", "A/C", "B/C", "INBOX/D"}
+
+// Generate makes a history: a common past, then tails with runs between.
+func (k Kind) Generate(rng *rand.Rand) []Op {
+	var ops []Op
+	ops = append(ops, Op{Verb: CreateBox, Path: "A"}, Op{Verb: Append, Path: "INBOX", Arg: "g0"}, Op{Verb: Append, Path: "A", Arg: "g1"}, Op{Verb: Tick})
+	if rng.IntN(4) > 0 {
+		for i := 1; i < k.Replicas; i++ {
+			ops = append(ops, Op{Verb: SyncWhole, R: i - 1, Peer: i})
+		}
+	}
+	for range k.Ops {
+		ops = append(ops, k.one(rng))
+	}
+	return ops
+}
+
+func (k Kind) one(rng *rand.Rand) Op {
+	o := Op{R: rng.IntN(k.Replicas), Path: boxes[rng.IntN(3+rng.IntN(len(boxes)-2))], Path2: boxes[rng.IntN(len(boxes))], N: rng.IntN(3)}
+	o.Peer = rng.IntN(k.Replicas)
+	if rng.IntN(4) == 0 {
+		o.Verb = SyncWhole
+		if k.Parts && rng.IntN(2) == 0 {
+			o.Verb = []Verb{SyncBox, SyncSince, Half, Partly}[rng.IntN(4)]
+			o.Arg = fmt.Sprint(rng.IntN(8))
+			if o.Verb == SyncBox || o.Verb == SyncSince || o.Verb == Half {
+				o.Arg = ""
+			}
+			if o.Verb != SyncBox {
+				o.Path = ""
+			}
+		} else if k.Direct && rng.IntN(2) == 0 {
+			o.Verb = []Verb{OneWay, Backup}[rng.IntN(2)]
+			o.Path = ""
+		}
+		return o
+	}
+	mail := []Verb{Append, Append, Copy, Move, Move, Expunge, Expunge, Flag, Flag, Unflag, Keyword, Unkeyword}
+	tree := []Verb{CreateBox, RenameBox, DeleteBox, Subscribe, Unsubscribe, SetAttr}
+	rare := []Verb{ResetUIDs, RaiseNext, Tick, Tick}
+	switch n := rng.IntN(12); {
+	case k.Tree && n < 8 || n < 2:
+		o.Verb = tree[rng.IntN(len(tree))]
+		if k.Tree && rng.IntN(2) == 0 {
+			o.Verb = RenameBox
+		}
+	case n == 11:
+		o.Verb = rare[rng.IntN(len(rare))]
+	default:
+		o.Verb = mail[rng.IntN(len(mail))]
+	}
+	switch o.Verb {
+	case Append:
+		o.Arg = fmt.Sprintf("g%d", rng.IntN(5))
+	case Flag, Unflag:
+		o.Arg = []string{"F", "S", "T"}[rng.IntN(3)]
+	case Keyword, Unkeyword:
+		o.Arg = []string{"kw", "KW"}[rng.IntN(2)]
+	case SetAttr:
+		o.Arg = fmt.Sprintf("v%d", rng.IntN(3))
+	case ResetUIDs:
+		o.Arg = []string{"up", "down"}[rng.IntN(2)]
+	}
+	return o
+}
+
+// Check runs a history and then sweeps until every change has had a path to every
+// replica; all laws that the pure ring can see hold along the way, and P17 at the
+// end.
+func (k Kind) Check(ops []Op) error {
+	p := k.Policy
+	if p == nil {
+		p = merge.Safe
+	}
+	w := NewWorld(k.Replicas, p)
+	for i, o := range ops {
+		if err := w.Run(o); err != nil {
+			return fmt.Errorf("at %d, %v: %w", i, o, err)
+		}
+	}
+	return w.Converge()
+}
+
+// Converge sweeps there and back three times and checks P17.
+func (w *World) Converge() error {
+	n := len(w.R)
+	for range 3 {
+		for i := 1; i < n; i++ {
+			if err := w.Run(Op{Verb: SyncWhole, R: i - 1, Peer: i}); err != nil {
+				return fmt.Errorf("sweep: %w", err)
+			}
+		}
+		for i := n - 1; i > 0; i-- {
+			if err := w.Run(Op{Verb: SyncWhole, R: i, Peer: i - 1}); err != nil {
+				return fmt.Errorf("sweep: %w", err)
+			}
+		}
+	}
+	first := w.R[0].Dump(w.Policy, true)
+	for _, r := range w.R[1:] {
+		if d := r.Dump(w.Policy, true); d != first {
+			return fmt.Errorf("P17: after three sweeps replicas 0 and %d differ\n%s%s", r.Name, first, d)
+		}
+	}
+	return nil
+}
+
+// Shrink leaves out operations as long as the history still breaks the same law.
+func (k Kind) Shrink(ops []Op) []Op {
+	law := lawOf(k.try(ops))
+	for size := max(len(ops)/2, 1); size >= 1; {
+		cut := false
+		for i := 0; i+size <= len(ops); {
+			less := append(append([]Op{}, ops[:i]...), ops[i+size:]...)
+			if lawOf(k.try(less)) == law {
+				ops, cut = less, true
+			} else {
+				i++
+			}
+		}
+		if !cut || size > len(ops) {
+			if size == 1 {
+				break
+			}
+			size /= 2
+		}
+	}
+	return ops
+}
+
+// try is Check with a panic as an error, so that those shrink too.
+func (k Kind) try(ops []Op) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return k.Check(ops)
+}
+
+// lawOf names the law in an error of Check: the word before the first colon that
+// starts with a capital P and a digit, or "panic".
+func lawOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	for _, f := range strings.FieldsFunc(err.Error(), func(r rune) bool { return r == ' ' || r == ':' || r == '\n' }) {
+		if len(f) >= 2 && f[0] == 'P' && f[1] >= '0' && f[1] <= '9' || f == "panic" {
+			return f
+		}
+	}
+	return "other"
+}

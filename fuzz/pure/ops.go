@@ -1,0 +1,222 @@
+package pure
+
+import (
+	"fmt"
+	"strings"
+
+	"dsync/changelog"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// Verb is what an operation does.
+type Verb string
+
+// The verbs. The first group are clients' operations at one replica, the second
+// are runs between two.
+const (
+	Append      Verb = "ap" // content Arg into Path
+	Copy        Verb = "cp" // N-th message of Path to Path2
+	Move        Verb = "mv" // N-th message of Path to Path2
+	Expunge     Verb = "ex" // N-th message of Path
+	Flag        Verb = "f+" // Arg = flag letter
+	Unflag      Verb = "f-"
+	Keyword     Verb = "k+"
+	Unkeyword   Verb = "k-"
+	CreateBox   Verb = "cr"
+	RenameBox   Verb = "rn"
+	DeleteBox   Verb = "dl"
+	Subscribe   Verb = "su"
+	Unsubscribe Verb = "us"
+	SetAttr     Verb = "md"
+	ResetUIDs   Verb = "uv"
+	RaiseNext   Verb = "un"
+	Tick        Verb = "tick" // a second passes
+
+	SyncWhole Verb = "sync"   // R with Peer
+	SyncBox   Verb = "syncm"  // -m Path
+	SyncSince Verb = "synct"  // only contents with an even number cross (-t)
+	OneWay    Verb = "oneway" // R is the source
+	Backup    Verb = "backup" // R is the source
+	Half      Verb = "half"   // whole, but R plays nothing
+	Partly    Verb = "partly" // whole, but items fail by a hash of Arg
+)
+
+// Op is one operation of a history.
+type Op struct {
+	Verb  Verb
+	R     int
+	Peer  int
+	Path  store.Name
+	Path2 store.Name
+	N     int
+	Arg   string
+}
+
+func (o Op) String() string {
+	switch o.Verb {
+	case Tick:
+		return "tick"
+	case SyncWhole:
+		return fmt.Sprintf("%d=%d", o.R, o.Peer)
+	case SyncBox, SyncSince, OneWay, Backup, Half, Partly:
+		return strings.TrimSpace(fmt.Sprintf("%d=%d %s %s%s", o.R, o.Peer, o.Verb, o.Path, o.Arg))
+	case Copy, Move:
+		return fmt.Sprintf("%d:%s %s#%d>%s", o.R, o.Verb, o.Path, o.N, o.Path2)
+	case RenameBox:
+		return fmt.Sprintf("%d:rn %s>%s", o.R, o.Path, o.Path2)
+	case Expunge:
+		return fmt.Sprintf("%d:ex %s#%d", o.R, o.Path, o.N)
+	case Flag, Unflag, Keyword, Unkeyword:
+		return fmt.Sprintf("%d:%s%s %s#%d", o.R, o.Verb, o.Arg, o.Path, o.N)
+	case Append, SetAttr, ResetUIDs:
+		return fmt.Sprintf("%d:%s %s %s", o.R, o.Verb, o.Path, o.Arg)
+	default:
+		return fmt.Sprintf("%d:%s %s", o.R, o.Verb, o.Path)
+	}
+}
+
+// History prints operations so that Parse reads them back.
+func History(ops []Op) string {
+	var s []string
+	for _, o := range ops {
+		s = append(s, o.String())
+	}
+	return strings.Join(s, "; ")
+}
+
+var flagLetters = map[string]store.Flags{"A": store.Answered, "T": store.Deleted, "D": store.Draft, "F": store.Flagged, "S": store.Seen}
+
+// Do makes a client's operation at the replica.
+func (r *Replica) Do(o Op) {
+	e := r.edit()
+	l := e.Layout()
+	slot := l.ByPath[o.Path]
+	if slot != nil && slot.Holder == nil {
+		slot = nil
+	}
+	switch o.Verb {
+	case Append:
+		if slot != nil {
+			r.appendTo(slot, o.Arg, nil)
+		}
+	case Copy, Move, Expunge, Flag, Unflag, Keyword, Unkeyword:
+		if slot != nil {
+			r.doMessage(o, l, slot)
+		}
+	case CreateBox:
+		if o.Path != store.Inbox {
+			e.Create(o.Path, r.NewGUID(), r.mint, false, false)
+		}
+	case RenameBox:
+		e.Rename(o.Path, o.Path2, r.mint)
+	case DeleteBox:
+		r.deleteBox(e, o.Path)
+	case Subscribe, Unsubscribe:
+		e.Subscribe(o.Path, o.Verb == Subscribe, r.mint)
+	case SetAttr:
+		if slot != nil {
+			slot.Holder.SetAttr(r.mint(), "/shared/comment", o.Arg)
+		}
+	case ResetUIDs:
+		if slot != nil {
+			r.resetUIDs(l, slot, o.Arg == "down")
+		}
+	case RaiseNext:
+		if slot != nil {
+			slot.Holder.UIDNext++
+		}
+	}
+	r.noteHolds()
+}
+
+func (r *Replica) appendTo(slot *changelog.Slot, content string, from *changelog.Message) *changelog.Message {
+	w := r.mint()
+	n := slot.Holder
+	c := store.Content{GUID: store.GUID(content), Size: 100}
+	var m *changelog.Message
+	if from != nil {
+		m = changelog.NewMessage(w, n.GUID(), from.Content, from.Received, merge.Safe.Flags(from), merge.Safe.Keywords(from))
+	} else {
+		m = changelog.NewMessage(w, n.GUID(), c, 1000+int64(len(content)), 0, nil)
+	}
+	n.Deliver(w)
+	m.UID = n.UIDNext
+	n.UIDNext++
+	r.Messages[m.ID()] = m
+	return m
+}
+
+func (r *Replica) doMessage(o Op, l *changelog.Layout, slot *changelog.Slot) {
+	ms := r.In(l, slot)
+	if len(ms) == 0 {
+		return
+	}
+	m := ms[o.N%len(ms)]
+	to := l.ByPath[o.Path2]
+	switch o.Verb {
+	case Copy:
+		if to != nil && to.Holder != nil {
+			r.appendTo(to, "", m)
+		}
+	case Move:
+		if to != nil && to.Holder != nil && to != slot {
+			w := r.mint()
+			m.Move(w, to.Holder.GUID())
+			to.Holder.Deliver(w)
+			m.UID = to.Holder.UIDNext
+			to.Holder.UIDNext++
+		}
+	case Expunge:
+		m.Expunge(r.mint().Dot, changelog.Was{Mailbox: slot.Holder.GUID(), UIDValidity: slot.Holder.UIDValidity, UID: m.UID})
+	case Flag, Unflag:
+		f := flagLetters[o.Arg]
+		on := o.Verb == Flag
+		if (merge.Safe.Flags(m)&f != 0) != on {
+			m.SetFlag(r.mint(), f, on)
+		}
+	case Keyword, Unkeyword:
+		on := o.Verb == Keyword
+		has := false
+		for _, k := range merge.Safe.Keywords(m) {
+			has = has || store.FoldKeyword(k) == store.FoldKeyword(o.Arg)
+		}
+		if has != on {
+			m.SetKeyword(r.mint(), o.Arg, on)
+		}
+	}
+}
+
+func (r *Replica) deleteBox(e *changelog.Edit, path store.Name) {
+	s := e.Layout().ByPath[path]
+	if s == nil || s.Holder == nil || path == store.Inbox {
+		return
+	}
+	l := e.Layout()
+	ms := r.In(l, s)
+	holder := s.Holder
+	w, _, err := e.Delete(path, r.mint)
+	if err != nil {
+		return
+	}
+	for _, m := range ms {
+		m.Expunge(w.Dot, changelog.Was{Mailbox: holder.GUID(), UIDValidity: holder.UIDValidity, UID: m.UID})
+	}
+}
+
+func (r *Replica) resetUIDs(l *changelog.Layout, s *changelog.Slot, down bool) {
+	uv := s.Holder.UIDValidity + 7
+	if down && s.Holder.UIDValidity > 7 {
+		uv = s.Holder.UIDValidity - 7
+	}
+	for _, h := range r.Tree.UVs[s.Path] {
+		if h.UIDValidity == uv {
+			return
+		}
+	}
+	s.Holder.UIDValidity, s.Holder.UIDNext = uv, 1
+	for _, m := range r.In(l, s) {
+		m.UID = s.Holder.UIDNext
+		s.Holder.UIDNext++
+	}
+}

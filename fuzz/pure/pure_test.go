@@ -1,0 +1,80 @@
+package pure
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"dsync/merge"
+)
+
+var seedFlag = flag.Int64("seed", 0, "repeat the one history of this seed")
+
+// histories is how many histories the rings below try in all; DSYNC_HISTORIES
+// multiplies it.
+func histories(n int) int {
+	if s, err := strconv.Atoi(os.Getenv("DSYNC_HISTORIES")); err == nil && s > 0 {
+		return n * s
+	}
+	if testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
+func runKind(t *testing.T, k Kind, n int) {
+	t.Helper()
+	from, to := int64(1), int64(histories(n))
+	if *seedFlag != 0 {
+		from, to = *seedFlag, *seedFlag
+	}
+	for s := from; s <= to; s++ {
+		ops := k.Generate(rand.New(rand.NewPCG(uint64(s), 77)))
+		if err := k.try(ops); err != nil {
+			small := k.Shrink(ops)
+			t.Fatalf("repeat with: go test ./fuzz/pure -run '%s' -seed %d\nhistory: %s\n%v", t.Name(), s, History(small), k.try(small))
+		}
+	}
+}
+
+func TestHistories(t *testing.T) {
+	for _, k := range []struct {
+		name string
+		kind Kind
+		n    int
+	}{
+		{"two", Kind{Replicas: 2, Ops: 14}, 2500},
+		{"three", Kind{Replicas: 3, Ops: 20}, 1500},
+		{"five", Kind{Replicas: 5, Ops: 30}, 400},
+		{"tree-two", Kind{Replicas: 2, Ops: 14, Tree: true}, 1500},
+		{"tree-four", Kind{Replicas: 4, Ops: 24, Tree: true}, 800},
+		{"parts-two", Kind{Replicas: 2, Ops: 16, Parts: true}, 1000},
+		{"parts-three", Kind{Replicas: 3, Ops: 20, Parts: true}, 1000},
+		{"direct-two", Kind{Replicas: 2, Ops: 14, Direct: true}, 800},
+		{"all-four", Kind{Replicas: 4, Ops: 24, Parts: true, Direct: true}, 700},
+	} {
+		t.Run(k.name, func(t *testing.T) { runKind(t, k.kind, k.n) })
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	for _, p := range []*merge.Policy{merge.AddWins, merge.RemoveWins, merge.LaterWins} {
+		t.Run(p.Name, func(t *testing.T) { runKind(t, Kind{Replicas: 3, Ops: 18, Policy: p}, 300) })
+	}
+}
+
+// The negative control must be caught (E10).
+func TestLeftWinsIsCaught(t *testing.T) {
+	k := Kind{Replicas: 2, Ops: 14, Policy: merge.LeftWins}
+	for s := range int64(300) {
+		if k.try(k.Generate(rand.New(rand.NewPCG(uint64(s), 77)))) != nil {
+			return
+		}
+	}
+	t.Fatal("300 histories under left-wins broke no law: the harness has no teeth")
+}
+
+var _ = fmt.Sprint

@@ -1,0 +1,186 @@
+// Package pure runs histories on the merge alone: replicas that are nothing but
+// views and seen-sets, without store, log or session. It is the fastest ring, and
+// the reference that slower rings are compared with.
+//
+// A history is data (Op values), every operation is total (one that does not apply
+// does nothing), and a world computes the same from the same history, so that a
+// failing history can be shortened by leaving operations out.
+package pure
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dsync/changelog"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// Replica is one copy of the account.
+type Replica struct {
+	Name     int
+	ID       changelog.Replica
+	Seq      uint64
+	Clock    changelog.Clock
+	Seen     changelog.Dots
+	Tree     *changelog.Tree
+	Messages map[changelog.Dot]*changelog.Message
+	guids    uint32
+	now      *int64
+	// shown is uid -> guid per path and UIDVALIDITY over all time (P10).
+	shown map[uidKey]store.GUID
+	nexts map[boxKey]store.UID
+}
+
+type boxKey struct {
+	path store.Name
+	uv   store.UIDValidity
+}
+
+type uidKey struct {
+	boxKey
+	uid store.UID
+}
+
+// NewReplica makes an account with an INBOX of its own.
+func NewReplica(name int, now *int64) *Replica {
+	r := &Replica{Name: name, ID: changelog.Replica{ID: changelog.ReplicaID(name + 1)}, Tree: &changelog.Tree{},
+		Messages: map[changelog.Dot]*changelog.Message{}, now: now, shown: map[uidKey]store.GUID{}, nexts: map[boxKey]store.UID{}}
+	e := r.edit()
+	n, _ := e.Create(store.Inbox, r.NewGUID(), r.mint, false, false)
+	r.hold(n, store.Inbox)
+	return r
+}
+
+// NewGUID gives a mailbox GUID that depends on the replica and a count alone. Its
+// order against other replicas' is mixed.
+func (r *Replica) NewGUID() store.MailboxGUID {
+	r.guids++
+	var g store.MailboxGUID
+	h := uint32(r.guids*2654435761) ^ uint32(r.Name+1)*40503
+	binary.BigEndian.PutUint32(g[:], h)
+	g[14], g[15] = byte(r.Name+1), byte(r.guids)
+	return g
+}
+
+func (r *Replica) mint() changelog.Write {
+	r.Seq++
+	d := changelog.Dot{Replica: r.ID, Seq: r.Seq}
+	s := r.Clock.After(*r.now, *r.now)
+	r.Clock.Observe(s, *r.now)
+	r.Seen.Add(d)
+	return changelog.Write{Dot: d, Stamp: s}
+}
+
+func (r *Replica) live(g store.MailboxGUID) bool {
+	for _, m := range r.Messages {
+		if at, ok := m.Place(); ok && at == g {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Replica) edit() *changelog.Edit {
+	return &changelog.Edit{Tree: r.Tree, Live: r.live, NewGUID: r.NewGUID}
+}
+
+// Layout is what the replica shows.
+func (r *Replica) Layout() *changelog.Layout { return r.Tree.Layout(r.live) }
+
+func (r *Replica) hold(n *changelog.Node, path store.Name) {
+	if n.UIDValidity == 0 {
+		n.UIDValidity = store.UIDValidity(*r.now / 1e6)
+		for _, h := range r.Tree.UVs[path] {
+			n.UIDValidity = max(n.UIDValidity, h.UIDValidity+1)
+		}
+	}
+	r.Tree.Hold(path, n.UIDValidity, n.GUID())
+}
+
+// noteHolds records what every path shows now, as a scan would.
+func (r *Replica) noteHolds() {
+	for _, s := range r.Layout().Slots {
+		if s.Holder != nil {
+			r.hold(s.Holder, s.Path)
+		}
+	}
+}
+
+// In lists the live messages shown in a slot, by ID.
+func (r *Replica) In(l *changelog.Layout, s *changelog.Slot) []*changelog.Message {
+	var out []*changelog.Message
+	for _, m := range r.Messages {
+		if at, ok := m.Place(); ok && l.In(at) == s {
+			out = append(out, m)
+		}
+	}
+	slices.SortFunc(out, func(a, b *changelog.Message) int { return cmp.Or(cmp.Compare(a.UID, b.UID), a.ID().Compare(b.ID())) })
+	return out
+}
+
+// Clone copies the replica; the copy shares nothing but the clock's source.
+func (r *Replica) Clone() *Replica {
+	c := *r
+	c.Seen = r.Seen.Clone()
+	c.Tree = r.Tree.Clone()
+	c.Messages = make(map[changelog.Dot]*changelog.Message, len(r.Messages))
+	for d, m := range r.Messages {
+		c.Messages[d] = m.Clone()
+	}
+	c.shown = maps.Clone(r.shown)
+	c.nexts = maps.Clone(r.nexts)
+	return &c
+}
+
+// List gives all entries, by ID.
+func (r *Replica) List() []*changelog.Message {
+	out := slices.Collect(maps.Values(r.Messages))
+	slices.SortFunc(out, func(a, b *changelog.Message) int { return a.ID().Compare(b.ID()) })
+	return out
+}
+
+// Side is the replica as a merge takes it.
+func (r *Replica) Side() merge.Side {
+	return merge.Side{Seen: r.Seen, Tree: r.Tree, Messages: r.List()}
+}
+
+// Dump is what an IMAP client sees, as text; two replicas are equal when their
+// dumps are. Without uids it leaves out UIDs, UIDVALIDITY and UIDNEXT.
+func (r *Replica) Dump(p *merge.Policy, uids bool) string {
+	var b strings.Builder
+	l := r.Layout()
+	for _, s := range l.Slots {
+		if !s.Shown {
+			continue
+		}
+		if s.Holder == nil {
+			fmt.Fprintf(&b, "%s noselect\n", s.Path)
+			continue
+		}
+		if uids {
+			fmt.Fprintf(&b, "%s uidvalidity=%d uidnext=%d %v\n", s.Path, s.Holder.UIDValidity, s.Holder.UIDNext, s.Holder.Attributes())
+		} else {
+			fmt.Fprintf(&b, "%s %v\n", s.Path, s.Holder.Attributes())
+		}
+		var lines []string
+		for _, m := range r.In(l, s) {
+			line := fmt.Sprintf("%s %d [%v] %v %d", m.Content.GUID, m.Content.Size, p.Flags(m), p.Keywords(m), m.Received)
+			if uids {
+				line = fmt.Sprintf("%06d %s", m.UID, line)
+			}
+			lines = append(lines, "  "+line+"\n")
+		}
+		slices.Sort(lines)
+		b.WriteString(strings.Join(lines, ""))
+	}
+	fmt.Fprintf(&b, "subscribed %v\n", r.Tree.Subscriptions(l))
+	if len(r.Tree.Nodes) > 0 && r.Tree.Nodes[0].IsAccount() {
+		fmt.Fprintf(&b, "attributes %v\n", r.Tree.Nodes[0].Attributes())
+	}
+	return b.String()
+}

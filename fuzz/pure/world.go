@@ -1,0 +1,343 @@
+package pure
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// World is some replicas and the time they share.
+type World struct {
+	R      []*Replica
+	Policy *merge.Policy
+	now    int64
+	// expunged notes contents by name that some replica expunged, deleted with a
+	// mailbox, or lost to a rule: P6 does not ask for them.
+	Decisions []merge.Decision
+}
+
+// NewWorld makes n replicas.
+func NewWorld(n int, p *merge.Policy) *World {
+	w := &World{Policy: p, now: 1_000_000_000}
+	for i := range n {
+		w.R = append(w.R, NewReplica(i, &w.now))
+	}
+	return w
+}
+
+// Run does one operation and checks what must hold right after it. The error
+// names the law.
+func (w *World) Run(o Op) error {
+	if o.R >= len(w.R) || o.Peer >= len(w.R) {
+		return nil
+	}
+	r, p := w.R[o.R], w.R[o.Peer]
+	switch o.Verb {
+	case Tick:
+		w.now += 1e6
+		return nil
+	case SyncWhole:
+		if r == p {
+			return nil
+		}
+		return w.whole(r, p)
+	case SyncBox, SyncSince, Half, Partly:
+		if r == p {
+			return nil
+		}
+		return w.part(r, p, o)
+	case OneWay, Backup:
+		if r == p {
+			return nil
+		}
+		return w.direct(r, p, o)
+	}
+	r.Do(o)
+	return r.check()
+}
+
+// whole is a two-way run over everything, with its laws.
+func (w *World) whole(a, b *Replica) error {
+	a0, b0 := a.Clone(), b.Clone()
+	if err := w.sync(a, b, merge.Options{Policy: w.Policy}, nil); err != nil {
+		return err
+	}
+	if da, db := a.Dump(w.Policy, true), b.Dump(w.Policy, true); da != db {
+		return fmt.Errorf("P1: replicas %d and %d differ after a whole run\n%d:\n%s%d:\n%s", a.Name, b.Name, a.Name, da, b.Name, db)
+	}
+	if !a.Seen.Equal(&b.Seen) {
+		return errors.New("P2: seen-sets differ after a whole run")
+	}
+	if err := noLoss(a0, b0, a); err != nil {
+		return err
+	}
+	before := a.Dump(w.Policy, true)
+	if err := w.sync(a, b, merge.Options{Policy: w.Policy}, nil); err != nil {
+		return err
+	}
+	if after := a.Dump(w.Policy, true); after != before || b.Dump(w.Policy, true) != before {
+		return fmt.Errorf("P2: a second run changed something\nbefore:\n%safter:\n%s", before, after)
+	}
+	keepLeft := 1
+	if err := w.sync(b0, a0, merge.Options{Policy: w.Policy, Left: keepLeft - 1}, nil); err != nil {
+		return err
+	}
+	if a0.Dump(w.Policy, true) != before || b0.Dump(w.Policy, true) != before {
+		return fmt.Errorf("P4: started from the other side:\n%sinstead of:\n%s", a0.Dump(w.Policy, true), before)
+	}
+	return nil
+}
+
+// noLoss is P6 and P8 for one run: what is live at one side and unknown to the
+// other is live afterwards; what the other has seen and no longer holds is gone.
+func noLoss(a, b, after *Replica) error {
+	byOrigin := map[changelog.Dot]*changelog.Message{}
+	for _, m := range after.Messages {
+		for _, o := range m.Origins {
+			byOrigin[o.Dot] = m
+		}
+	}
+	for i, r := range []*Replica{a, b} {
+		other := []*Replica{b, a}[i]
+		theirs := map[changelog.Dot]*changelog.Message{}
+		for _, m := range other.Messages {
+			for _, o := range m.Origins {
+				theirs[o.Dot] = m
+			}
+		}
+		for _, m := range r.List() {
+			if !m.Live() {
+				continue
+			}
+			now := byOrigin[m.ID()]
+			var known *changelog.Message
+			seen := false
+			for _, o := range m.Origins {
+				if theirs[o.Dot] != nil {
+					known = theirs[o.Dot]
+				}
+				seen = seen || other.Seen.Has(o.Dot)
+			}
+			if known == nil && !seen && (now == nil || !now.Live()) {
+				return fmt.Errorf("P6: %s of replica %d, unknown to %d, is lost", m.Content.GUID, r.Name, other.Name)
+			}
+			if known != nil && known.Live() && (now == nil || !now.Live()) {
+				return fmt.Errorf("P6: %s, live at both %d and %d, is lost", m.Content.GUID, r.Name, other.Name)
+			}
+			gone := known != nil && !known.Live() || known == nil && seen
+			if gone && now != nil && now.Live() {
+				fresh := false
+				for _, p := range m.Presence {
+					fresh = fresh || !other.Seen.Has(p.Dot)
+				}
+				if !fresh {
+					return fmt.Errorf("P8: %s, expunged at %d, came back from %d", m.Content.GUID, other.Name, r.Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// sync merges, plays what does not fail, and enters what stands. fails says which
+// entries fail to be played at which side (0 or 1).
+func (w *World) sync(a, b *Replica, opt merge.Options, fails func(side int, id string) bool) error {
+	rs := [2]*Replica{a, b}
+	res := merge.Merge(a.Side(), b.Side(), opt)
+	w.Decisions = res.Decisions
+	var enter [2]changelog.Dots
+	for s := range rs {
+		enter[s] = res.Enter(s, func(id string) bool { return fails != nil && fails(s, id) })
+	}
+	full := fails == nil && opt.Filter == nil && opt.Direction == merge.TwoWay
+	for s, r := range rs {
+		play(r, res.After[s], func(id string) bool { return fails != nil && fails(s, id) })
+		for _, d := range res.New[s] {
+			r.Seen.Add(d)
+		}
+	}
+	for s, r := range rs {
+		r.Seen.Union(&enter[s])
+		for _, m := range r.Messages {
+			m.EachLive(func(changelog.Dot) {})
+			for _, o := range m.Origins {
+				r.Clock.Observe(o.Stamp, w.now)
+			}
+		}
+		r.observeAll(w.now)
+	}
+	if full {
+		if a.Dump(w.Policy, true) == b.Dump(w.Policy, true) {
+			a.Seen.Union(&b.Seen)
+			b.Seen.Union(&a.Seen)
+		}
+	}
+	for _, r := range rs {
+		if err := r.check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observeAll moves the clock past every stamp held.
+func (r *Replica) observeAll(now int64) {
+	obs := func(s changelog.Stamp) { r.Clock.Observe(s, now) }
+	for _, m := range r.Messages {
+		for _, x := range m.Presence {
+			obs(x.Stamp)
+		}
+		for _, x := range m.Flags {
+			obs(x.Stamp)
+		}
+		for _, x := range m.Keywords {
+			obs(x.Stamp)
+		}
+	}
+	for _, n := range r.Tree.Nodes {
+		for _, x := range n.Places {
+			obs(x.Stamp)
+		}
+		for _, x := range n.Presence {
+			obs(x.Stamp)
+		}
+		for _, x := range n.Subs {
+			obs(x.Stamp)
+		}
+		for _, x := range n.Attrs {
+			obs(x.Stamp)
+		}
+	}
+	for _, b := range r.Tree.Bare {
+		for _, x := range b.Subs {
+			obs(x.Stamp)
+		}
+	}
+}
+
+// play makes the replica hold what the merge gave it, but for what fails. A failed
+// tree fails as a whole.
+func play(r *Replica, after merge.After, fails func(string) bool) {
+	if after.Tree == nil {
+		return
+	}
+	if fails(merge.TreeID) {
+		return
+	}
+	r.Tree = after.Tree.Clone()
+	for _, m := range after.Messages {
+		if fails(merge.MessageID(m)) {
+			continue
+		}
+		for _, o := range m.Origins {
+			if old := r.Messages[o.Dot]; old != nil {
+				delete(r.Messages, o.Dot)
+			}
+		}
+		r.Messages[m.ID()] = m.Clone()
+	}
+	r.noteHolds()
+}
+
+// check is what must hold of one replica at any time: P10 and P16.
+func (r *Replica) check() error {
+	l := r.Layout()
+	inbox := l.ByPath[store.Inbox]
+	if inbox == nil || inbox.Holder == nil {
+		return fmt.Errorf("P16: replica %d has no INBOX", r.Name)
+	}
+	guids := map[store.MailboxGUID]store.Name{}
+	for _, s := range l.Slots {
+		if s.Holder == nil {
+			continue
+		}
+		if p, ok := guids[s.Holder.GUID()]; ok {
+			return fmt.Errorf("P16: replica %d shows one mailbox at %s and %s", r.Name, p, s.Path)
+		}
+		guids[s.Holder.GUID()] = s.Path
+		bk := boxKey{s.Path, s.Holder.UIDValidity}
+		if s.Holder.UIDNext < r.nexts[bk] {
+			return fmt.Errorf("P10: replica %d: UIDNEXT of %s fell from %d to %d", r.Name, s.Path, r.nexts[bk], s.Holder.UIDNext)
+		}
+		r.nexts[bk] = s.Holder.UIDNext
+		seen := map[store.UID]bool{}
+		for _, m := range r.In(l, s) {
+			if m.UID == 0 || m.UID >= s.Holder.UIDNext || seen[m.UID] {
+				return fmt.Errorf("P10: replica %d: %s in %s has uid %d, UIDNEXT %d, twice %v", r.Name, m.Content.GUID, s.Path, m.UID, s.Holder.UIDNext, seen[m.UID])
+			}
+			seen[m.UID] = true
+			k := uidKey{bk, m.UID}
+			if g, ok := r.shown[k]; ok && g != m.Content.GUID {
+				return fmt.Errorf("P10: replica %d: uid %d of %s was %s and is %s", r.Name, m.UID, s.Path, g, m.Content.GUID)
+			}
+			r.shown[k] = m.Content.GUID
+		}
+	}
+	for _, m := range r.List() {
+		if at, ok := m.Place(); ok {
+			s := l.In(at)
+			if s == nil || s.Holder == nil {
+				return fmt.Errorf("P6: replica %d: %s is in no mailbox", r.Name, m.Content.GUID)
+			}
+		}
+		if !slices.IsSortedFunc(m.Origins, func(a, b changelog.Write) int { return a.Dot.Compare(b.Dot) }) {
+			return fmt.Errorf("replica %d: origins of %v out of order", r.Name, m.ID())
+		}
+	}
+	return nil
+}
+
+func (w *World) part(a, b *Replica, o Op) error {
+	opt := merge.Options{Policy: w.Policy}
+	var fails func(int, string) bool
+	switch o.Verb {
+	case SyncBox:
+		opt.Filter = &merge.Filter{Mailbox: func(p store.Name, _ []store.MailboxGUID) bool { return p == o.Path }}
+	case SyncSince:
+		opt.Filter = &merge.Filter{New: func(m *changelog.Message) bool {
+			g := string(m.Content.GUID)
+			return g[len(g)-1]%2 == 0
+		}}
+	case Half:
+		fails = func(s int, _ string) bool { return s == 0 }
+	case Partly:
+		fails = func(s int, id string) bool {
+			h := fnv.New32a()
+			fmt.Fprintf(h, "%s/%d/%s", o.Arg, s, id)
+			return id != merge.TreeID && h.Sum32()%3 == 0
+		}
+	}
+	return w.sync(a, b, opt, fails)
+}
+
+func (w *World) direct(src, dst *Replica, o Op) error {
+	before := src.Dump(w.Policy, true)
+	opt := merge.Options{Policy: w.Policy, Direction: merge.OneWay, Source: 0, Mint: dst.mint}
+	if o.Verb == Backup {
+		opt.Direction = merge.Mirror
+	}
+	if err := w.sync(src, dst, opt, nil); err != nil {
+		return err
+	}
+	if src.Dump(w.Policy, true) != before {
+		return errors.New("P19/P20: the source was changed")
+	}
+	if o.Verb == Backup {
+		if s, d := src.Dump(w.Policy, false), dst.Dump(w.Policy, false); s != d {
+			return fmt.Errorf("P19: after backup\nsource:\n%sdestination:\n%s", s, d)
+		}
+	}
+	after := dst.Dump(w.Policy, true)
+	if err := w.sync(src, dst, opt, nil); err != nil {
+		return err
+	}
+	if again := dst.Dump(w.Policy, true); again != after {
+		return fmt.Errorf("P19/P20: a second run changed the destination\nfirst:\n%ssecond:\n%s", after, again)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package merge
+
+import (
+	"cmp"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/store"
+)
+
+// Rule 2 and rule 28: copies made apart become one message (messages.md 7), and
+// what was found without history meets the tombstone that remembers it.
+
+// apart reports whether a group stands only at side s, on origins that the other
+// side has not seen.
+func (m *merger) apart(g *group, s int) bool {
+	return len(g.side[s]) > 0 && len(g.side[1-s]) == 0 &&
+		!slices.ContainsFunc(g.out.Origins, func(w changelog.Write) bool { return m.side[1-s].Seen.Has(w.Dot) })
+}
+
+type linkKey struct {
+	mailbox store.MailboxGUID
+	guid    store.GUID
+	size    int64
+}
+
+// link pairs copies of one content in one mailbox, made apart at the two sides, in
+// (stamp, dot) order.
+func (m *merger) link() {
+	sides := [2]map[linkKey][]*group{{}, {}}
+	for _, g := range m.groups {
+		at, ok := g.out.Place()
+		slot := m.layout.In(at)
+		if !ok || g.waits || slot == nil || slot.Holder == nil {
+			continue
+		}
+		k := linkKey{slot.Holder.GUID(), g.out.Content.GUID, g.out.Content.Size}
+		for s := range sides {
+			if m.apart(g, s) {
+				sides[s][k] = append(sides[s][k], g)
+			}
+		}
+	}
+	gone := map[*group]bool{}
+	for k, as := range sides[0] {
+		bs := slices.Clone(sides[1][k])
+		if len(bs) == 0 {
+			continue
+		}
+		slices.SortFunc(as, compareAge)
+		slices.SortFunc(bs, compareAge)
+		for _, a := range as {
+			j := slices.IndexFunc(bs, func(b *group) bool { return sameHash(a.out.Content, b.out.Content) })
+			if j < 0 {
+				continue
+			}
+			a.join(bs[j])
+			gone[bs[j]] = true
+			bs = slices.Delete(bs, j, j+1)
+		}
+	}
+	if len(gone) > 0 {
+		m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return gone[g] })
+		sortGroups(m.groups)
+	}
+}
+
+func compareAge(a, b *group) int {
+	return cmp.Or(a.out.Stamp().Compare(b.out.Stamp()), a.out.ID().Compare(b.out.ID()))
+}
+
+func sameHash(a, b store.Content) bool {
+	return a.Hash == b.Hash || a.Hash == store.HeaderHash{} || b.Hash == store.HeaderHash{}
+}
+
+// join makes b part of a: all origins, writes and the past of both.
+func (a *group) join(b *group) {
+	for s := range a.side {
+		a.side[s] = slices.Concat(a.side[s], b.side[s])
+	}
+	x, y := a.out, b.out
+	x.Origins = union([][]changelog.Write{x.Origins, y.Origins}, byDot(writeDot))
+	x.Presence = union([][]changelog.Presence{x.Presence, y.Presence}, byDot(placedDot))
+	x.Flags = union([][]changelog.FlagWrite{x.Flags, y.Flags}, compareFlag)
+	x.Keywords = union([][]changelog.KeywordWrite{x.Keywords, y.Keywords}, compareKeyword)
+	x.Past = x.Past.Clone()
+	x.Past.Union(&y.Past)
+	x.Past = dropLive(x.Past, x.EachLive)
+	x.Received = min(x.Received, y.Received)
+	if compareContent(y.Content, x.Content) > 0 {
+		x.Content = y.Content
+	}
+	a.linked = append(a.linked, b)
+}
+
+type wasKey struct {
+	mailbox store.MailboxGUID
+	uv      store.UIDValidity
+	uid     store.UID
+	guid    store.GUID
+}
+
+// foundAgainstTombstone lets an expunge that one log still has stand against the
+// same message met without history at the other side. It reports whether any did.
+func (m *merger) foundAgainstTombstone() bool {
+	dead := map[wasKey]*group{}
+	for _, g := range m.groups {
+		w := g.out.Was
+		if !g.out.Live() && w.UID != 0 {
+			if n := m.class.node(w.Mailbox); n != nil {
+				dead[wasKey{n.GUID(), w.UIDValidity, w.UID, g.out.Content.GUID}] = g
+			}
+		}
+	}
+	if len(dead) == 0 {
+		return false
+	}
+	gone := map[*group]bool{}
+	for _, g := range m.groups {
+		for s := range g.side {
+			if !m.apart(g, s) || len(g.side[s]) != 1 || !foundMessage(g.out) {
+				continue
+			}
+			x := g.side[s][0]
+			slot := m.before[s].In(x.Presence[0].Mailbox)
+			if slot == nil || slot.Holder == nil {
+				continue
+			}
+			n := m.class.node(slot.Holder.GUID())
+			t := dead[wasKey{n.GUID(), slot.Holder.UIDValidity, x.UID, x.Content.GUID}]
+			if t == nil || len(t.side[1-s]) == 0 || len(t.side[s]) > 0 {
+				continue
+			}
+			g.out.Expunge(g.out.Presence[0].Dot, t.out.Was)
+			t.join(g)
+			gone[g] = true
+		}
+	}
+	m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return gone[g] })
+	sortGroups(m.groups)
+	return len(gone) > 0
+}
+
+// foundMessage reports whether a message is known only from a look without history.
+func foundMessage(x *changelog.Message) bool {
+	return len(x.Presence) == 1 && x.Presence[0].Found() &&
+		!slices.ContainsFunc(x.Origins, func(w changelog.Write) bool { return !w.Found() })
+}

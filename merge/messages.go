@@ -1,0 +1,148 @@
+package merge
+
+import (
+	"cmp"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/store"
+)
+
+// Rules 4 to 10: what becomes of a message (messages.md 1 to 3, 8, 9).
+
+// group is one message: the entries of both sides that share an origin.
+type group struct {
+	side  [2][]*changelog.Message
+	out   *changelog.Message
+	waits bool // a filter keeps it from crossing
+	// linked lists the groups that became part of this one.
+	linked []*group
+}
+
+// mergeMessages groups the working sets by origin and merges each group.
+func (m *merger) mergeMessages() []*group {
+	type ref struct{ side, i int }
+	byOrigin := map[changelog.Dot]int{} // origin -> index into refs
+	var refs []ref
+	var up []int
+	root := func(i int) int {
+		for up[i] != i {
+			up[i] = up[up[i]]
+			i = up[i]
+		}
+		return i
+	}
+	for s := range m.side {
+		for i, x := range m.side[s].Messages {
+			r := len(refs)
+			refs, up = append(refs, ref{s, i}), append(up, r)
+			for _, o := range x.Origins {
+				if q, ok := byOrigin[o.Dot]; ok {
+					a, b := root(r), root(q)
+					up[max(a, b)] = min(a, b)
+				} else {
+					byOrigin[o.Dot] = r
+				}
+			}
+		}
+	}
+	byRoot := make(map[int]*group, len(refs))
+	var gs []*group
+	for r, f := range refs {
+		k := root(r)
+		g := byRoot[k]
+		if g == nil {
+			g = &group{}
+			byRoot[k] = g
+			gs = append(gs, g)
+		}
+		g.side[f.side] = append(g.side[f.side], m.side[f.side].Messages[f.i])
+	}
+	for _, g := range gs {
+		g.out = m.mergeGroup(g)
+	}
+	sortGroups(gs)
+	return gs
+}
+
+func sortGroups(gs []*group) {
+	slices.SortFunc(gs, func(a, b *group) int { return a.out.ID().Compare(b.out.ID()) })
+}
+
+func writeDot(w changelog.Write) changelog.Dot             { return w.Dot }
+func placedDot(w changelog.Presence) changelog.Dot         { return w.Dot }
+func flagDot(w changelog.FlagWrite) changelog.Dot          { return w.Dot }
+func keywordDot(w changelog.KeywordWrite) changelog.Dot    { return w.Dot }
+func originsOf(x *changelog.Message) []changelog.Write     { return x.Origins }
+func presenceOf(x *changelog.Message) []changelog.Presence { return x.Presence }
+func flagsOf(x *changelog.Message) []changelog.FlagWrite   { return x.Flags }
+func keysOf(x *changelog.Message) []changelog.KeywordWrite { return x.Keywords }
+func compareFlag(a, b changelog.FlagWrite) int {
+	return cmp.Or(cmp.Compare(a.Flag, b.Flag), a.Dot.Compare(b.Dot))
+}
+func compareKeyword(a, b changelog.KeywordWrite) int {
+	return cmp.Or(cmp.Compare(store.FoldKeyword(a.Name), store.FoldKeyword(b.Name)), a.Dot.Compare(b.Dot))
+}
+
+func (m *merger) mergeGroup(g *group) *changelog.Message {
+	a, b := g.side[0], g.side[1]
+	all := slices.Concat(a, b)
+	lackA, lackB := len(a) == 0, len(b) == 0
+	sa, sb := &m.side[0].Seen, &m.side[1].Seen
+	out := &changelog.Message{Content: all[0].Content, Received: all[0].Received}
+	var gone changelog.Dots
+	for _, x := range all {
+		gone.Union(&x.Past)
+		out.Received = min(out.Received, x.Received)
+		if compareContent(x.Content, out.Content) > 0 {
+			out.Content = x.Content
+		}
+	}
+	out.Origins = union(gather(all, originsOf), byDot(writeDot))
+	out.Presence = mergeWrites(union(gather(a, presenceOf), byDot(placedDot)), union(gather(b, presenceOf), byDot(placedDot)),
+		sa, sb, false, false, byDot(placedDot), placedDot, &gone)
+	out.Flags = mergeWrites(union(gather(a, flagsOf), compareFlag), union(gather(b, flagsOf), compareFlag),
+		sa, sb, lackA, lackB, compareFlag, flagDot, &gone)
+	out.Keywords = mergeWrites(union(gather(a, keysOf), compareKeyword), union(gather(b, keysOf), compareKeyword),
+		sa, sb, lackA, lackB, compareKeyword, keywordDot, &gone)
+	if !out.Live() {
+		out.Was = m.was(all)
+	}
+	m.leftWins(g, out, &gone)
+	out.Past = dropLive(gone, out.EachLive)
+	m.overrides(g, out)
+	return out
+}
+
+func compareContent(a, b store.Content) int {
+	return cmp.Or(cmp.Compare(a.GUID, b.GUID), cmp.Compare(a.Size, b.Size), slices.Compare(a.Hash[:], b.Hash[:]))
+}
+
+// was is where a message that is gone was last shown: of several answers the
+// largest.
+func (m *merger) was(all []*changelog.Message) changelog.Was {
+	var best changelog.Was
+	for _, x := range all {
+		w := x.Was
+		if x.Live() {
+			continue
+		}
+		if cmp.Or(w.Mailbox.Compare(best.Mailbox), cmp.Compare(w.UIDValidity, best.UIDValidity), cmp.Compare(w.UID, best.UID)) > 0 {
+			best = w
+		}
+	}
+	return best
+}
+
+// leftWins is the negative control: the flags are what the side that started
+// shows, whatever the other did.
+func (m *merger) leftWins(g *group, out *changelog.Message, gone *changelog.Dots) {
+	left := g.side[m.opt.Left]
+	if m.policy.Flag != LeftSide || len(left) == 0 {
+		return
+	}
+	for _, w := range out.Flags {
+		gone.Add(w.Dot)
+	}
+	out.Flags = union(gather(left, flagsOf), compareFlag)
+}

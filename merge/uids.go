@@ -1,0 +1,245 @@
+package merge
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/store"
+)
+
+// Rules 1, 3 and 22: UIDs, UIDNEXT and UIDVALIDITY.
+
+// holding is the node under which side s shows the mailbox that merged node n
+// holds; nil if it shows none. Of several (aliases that met only now) the one with
+// the larger UIDVALIDITY.
+func (m *merger) holding(s int, n *changelog.Node) *changelog.Node {
+	var best *changelog.Node
+	for _, x := range m.class.byGUID[n.GUID()].side[s] {
+		slot := m.before[s].In(x.GUID())
+		if slot == nil || slot.Holder != x {
+			continue
+		}
+		if best == nil || x.UIDValidity > best.UIDValidity {
+			best = x
+		}
+	}
+	return best
+}
+
+// uids gives every mailbox its UIDVALIDITY and UIDNEXT and every message its UID.
+func (m *merger) uids() {
+	bySlot := map[*changelog.Slot][]*group{}
+	for _, g := range m.groups {
+		if at, ok := g.out.Place(); ok && !g.waits {
+			if slot := m.layout.In(at); slot != nil {
+				bySlot[slot] = append(bySlot[slot], g)
+			}
+		}
+	}
+	top := m.topUIDValidity()
+	for _, slot := range m.layout.Slots {
+		if slot.Holder == nil || m.inside != nil && !m.inside[slot.Holder] || slices.Contains(m.out.LeftOut, slot.Path) {
+			m.keepUIDs(slot)
+			continue
+		}
+		m.slotUIDs(slot, bySlot[slot], &top)
+	}
+}
+
+// keepUIDs leaves the numbers of a mailbox that does not cross as they are; each
+// side keeps its own.
+func (m *merger) keepUIDs(slot *changelog.Slot) {
+	if slot.Holder == nil {
+		return
+	}
+	for s := range m.side {
+		if x := m.holding(s, slot.Holder); x != nil && x.UIDValidity >= slot.Holder.UIDValidity {
+			slot.Holder.UIDValidity, slot.Holder.UIDNext = x.UIDValidity, x.UIDNext
+		}
+	}
+}
+
+// topUIDValidity is the highest UIDVALIDITY that the account has ever shown.
+func (m *merger) topUIDValidity() store.UIDValidity {
+	var top store.UIDValidity
+	for s := range m.side {
+		for _, n := range m.side[s].Tree.Nodes {
+			top = max(top, n.UIDValidity)
+		}
+		for _, hs := range m.side[s].Tree.UVs {
+			for _, h := range hs {
+				top = max(top, h.UIDValidity)
+			}
+		}
+	}
+	return top
+}
+
+// standing is what the sides say of one mailbox. A side that has deleted it still
+// knows how far its UIDs had come.
+type standing struct {
+	uv   store.UIDValidity
+	has  [2]bool // the side shows, or showed, the mailbox under uv
+	next [2]store.UID
+}
+
+func (m *merger) standing(n *changelog.Node) standing {
+	var st standing
+	for s := range m.side {
+		if x := m.holding(s, n); x != nil {
+			st.uv = max(st.uv, x.UIDValidity)
+		}
+	}
+	if st.uv == 0 {
+		for s := range m.side {
+			for _, x := range m.class.byGUID[n.GUID()].side[s] {
+				st.uv = max(st.uv, x.UIDValidity)
+			}
+		}
+	}
+	for s := range m.side {
+		st.next[s] = 1
+		for _, x := range m.class.byGUID[n.GUID()].side[s] {
+			if x.UIDValidity == st.uv && st.uv != 0 {
+				st.has[s], st.next[s] = true, max(x.UIDNext, st.next[s])
+			}
+		}
+	}
+	return st
+}
+
+// usedAndLeft reports whether a side that shows the mailbox under another
+// UIDVALIDITY now has shown it under uv before: then uv means other UIDs there.
+func (m *merger) usedAndLeft(path store.Name, uv store.UIDValidity, n *changelog.Node) bool {
+	for s := range m.side {
+		x := m.holding(s, n)
+		if x == nil || x.UIDValidity == uv {
+			continue
+		}
+		if slices.ContainsFunc(m.side[s].Tree.UVs[path], func(h changelog.Held) bool {
+			return h.UIDValidity == uv && slices.Contains(n.GUIDs, h.Holder)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *merger) slotUIDs(slot *changelog.Slot, gs []*group, top *store.UIDValidity) {
+	n := slot.Holder
+	st := m.standing(n)
+	if st.uv == 0 {
+		*top = raise(*top)
+		st.uv = *top
+	}
+	if m.shownForAnother(slot.Path, st.uv, n) || m.usedAndLeft(slot.Path, st.uv, n) {
+		*top = raise(*top)
+		st.uv = *top
+	}
+	next := max(st.next[0], st.next[1])
+	taken := map[store.UID]bool{}
+	var fresh []*group
+	slices.SortFunc(gs, compareGroupOrder)
+	for _, g := range gs {
+		u, ok := m.stands(g, n, st)
+		if !ok || taken[u] {
+			fresh = append(fresh, g)
+			continue
+		}
+		taken[u] = true
+		g.out.UID = u
+		next = max(next, u+1)
+	}
+	if uint64(next)+uint64(len(fresh)) >= math.MaxUint32 {
+		*top = raise(*top)
+		st.uv, next, fresh = *top, 1, gs
+	}
+	for _, g := range fresh {
+		m.renumbered(g, next, slot.Path)
+		g.out.UID = next
+		next++
+	}
+	n.UIDValidity, n.UIDNext = st.uv, next
+	m.tree.Hold(slot.Path, st.uv, n.GUID())
+}
+
+// raise gives a UIDVALIDITY above all others, and never wraps.
+func raise(top store.UIDValidity) store.UIDValidity {
+	if top == math.MaxUint32 {
+		return top
+	}
+	return top + 1
+}
+
+// shownForAnother reports whether the path has shown this UIDVALIDITY for another
+// mailbox (tree.md 9).
+func (m *merger) shownForAnother(path store.Name, uv store.UIDValidity, n *changelog.Node) bool {
+	return slices.ContainsFunc(m.tree.UVs[path], func(h changelog.Held) bool {
+		return h.UIDValidity == uv && !slices.Contains(n.GUIDs, h.Holder)
+	})
+}
+
+// compareGroupOrder is (stamp, guid, smallest origin dot).
+func compareGroupOrder(a, b *group) int {
+	return cmp.Or(a.out.Stamp().Compare(b.out.Stamp()), cmp.Compare(a.out.Content.GUID, b.out.Content.GUID), a.out.ID().Compare(b.out.ID()))
+}
+
+// uidAt is the UID under which side s shows the group in the mailbox n, or 0.
+func (m *merger) uidAt(g *group, s int, n *changelog.Node) store.UID {
+	var best store.UID
+	for _, x := range g.side[s] {
+		at, ok := x.Place()
+		if !ok {
+			continue
+		}
+		slot := m.before[s].In(at)
+		if slot != nil && slot.Holder != nil && slot.Holder == m.holding(s, n) {
+			best = max(best, x.UID)
+		}
+	}
+	return best
+}
+
+// stands reports whether the larger UID of a message may stay: no side that shows
+// the mailbox may have given it, or passed it, without holding the message so.
+func (m *merger) stands(g *group, n *changelog.Node, st standing) (store.UID, bool) {
+	var at [2]store.UID
+	for s := range m.side {
+		if st.has[s] {
+			at[s] = m.uidAt(g, s, n)
+		}
+	}
+	u := max(at[0], at[1])
+	if u == 0 {
+		return 0, false
+	}
+	for s := range m.side {
+		if st.has[s] && at[s] != u && u < st.next[s] {
+			return 0, false
+		}
+	}
+	return u, true
+}
+
+// renumbered reports a message that had a UID and gets another (rule 1 or 22).
+func (m *merger) renumbered(g *group, to store.UID, path store.Name) {
+	for s := range g.side {
+		for _, x := range g.side[s] {
+			at, ok := x.Place()
+			if !ok || x.UID == 0 {
+				continue
+			}
+			slot := m.before[s].In(at)
+			if slot == nil || slot.Path != path {
+				continue
+			}
+			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 1, Name: "uid", Message: g.out.ID(), Mailbox: path,
+				GUID: g.out.Content.GUID, UID: to, Kept: fmt.Sprintf("uid %d", to), Lost: fmt.Sprintf("uid %d", x.UID),
+				Reason: "the other side had used that UID, or had passed it"})
+			return
+		}
+	}
+}
