@@ -2,7 +2,10 @@ package memory
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
 	"dsync/store"
 )
@@ -168,8 +171,12 @@ func (b *mailbox) lastUID() (last store.UID) {
 // assignUIDs gives the next UIDs to the chosen messages without one, in order
 // of key.
 func (a *account) assignUIDs(b *mailbox, chosen func(*message) bool) {
-	for _, m := range b.sorted() {
-		if m.uid == 0 && chosen(m) && b.uidNext < math.MaxUint32 {
+	late := slices.DeleteFunc(slices.Collect(maps.Values(b.msgs)), func(m *message) bool {
+		return m.uid != 0 || !chosen(m)
+	})
+	slices.SortFunc(late, func(x, y *message) int { return strings.Compare(x.key, y.key) })
+	for _, m := range late {
+		if b.uidNext < math.MaxUint32 {
 			m.uid, m.waits = b.uidNext, false
 			b.uidNext++
 			a.modified(b, m, false)

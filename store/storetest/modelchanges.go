@@ -186,7 +186,7 @@ func randomDelete(p *pair) {
 
 func randomRename(p *pair) {
 	from, to := p.mailbox(), p.name()
-	if from == store.Inbox {
+	if from == store.Inbox || from == to {
 		return
 	}
 	p.change(fmt.Sprintf("rename %q to %q", from, to), func(s store.Store) error {
@@ -195,9 +195,12 @@ func randomRename(p *pair) {
 }
 
 func randomSwap(p *pair) {
-	a, b := p.mailbox(), p.mailbox()
+	a, b := p.mailbox(), p.name()
 	if a == b || a == store.Inbox || b == store.Inbox {
 		return
+	}
+	if _, err := p.sides[1].Status(p.ctx, b); err != nil {
+		return // a set of which one was made and one was not: no promise
 	}
 	p.change(fmt.Sprintf("swap %q and %q", a, b), func(s store.Store) error {
 		return s.RenameMailboxes(p.ctx, []store.Rename{{From: a, To: b}, {From: b, To: a}})
