@@ -1,0 +1,404 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"dsync/store"
+	"dsync/store/maildir/internal/fsys"
+)
+
+// maxPerLock bounds the items done in one period under dovecot-uidlist.lock, so
+// that it is never held for more than a few seconds. Between two periods others
+// may take UIDs; if they do, the rest of the change fails with ErrChanged.
+const maxPerLock = 20000
+
+// Apply makes a change. Order of effects, under the lock:
+//
+//  1. uidlist and keywords are read, UIDNextSeen is checked;
+//  2. new keyword letters are written and synced: a letter never stands in a file
+//     name before it has a meaning;
+//  3. messages appear, move and change by rename, and go by unlink;
+//  4. the uidlist is appended to, or replaced, and synced;
+//  5. the lock goes, and the directories are synced.
+//
+// A crash after 3 leaves messages under their keys, without UIDs.
+func (s *Store) Apply(ctx context.Context, n store.Name, c *store.Change) (*store.Result, error) {
+	b, err := s.open(n, true)
+	if err != nil {
+		return nil, readOnlyErr(err)
+	}
+	defer b.close()
+	if err := s.syncUnsynced(ctx, c.Add); err != nil {
+		return nil, err
+	}
+	res := &store.Result{}
+	seen := c.UIDNextSeen
+	for _, part := range periods(c) {
+		next, err := s.applyPart(ctx, b, part, seen, res)
+		if err != nil {
+			if seen != c.UIDNextSeen && errors.Is(err, store.ErrChanged) {
+				refuse(res, part, err)
+				continue
+			}
+			return res, err
+		}
+		if c.UIDNextSeen != 0 {
+			seen = next
+		}
+	}
+	if len(c.Attributes) > 0 {
+		if err := s.setAttributes(b.mail, attributesName, c.Attributes, b.perms); err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// syncUnsynced syncs what a caller forgot to: nothing becomes visible unsynced.
+func (s *Store) syncUnsynced(ctx context.Context, add []*store.Staged) error {
+	var todo []*store.Staged
+	for _, m := range add {
+		if !s.recall(m.Temp).synced {
+			todo = append(todo, m)
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	return s.SyncStaged(ctx, todo)
+}
+
+// periods cuts a change that is too large for one period. Header fields go with
+// the last part, but for a UIDVALIDITY, under which the UIDs are given.
+func periods(c *store.Change) []*store.Change {
+	total := len(c.Add) + len(c.In) + len(c.Flags) + len(c.UIDs) + len(c.Expunge)
+	if total <= maxPerLock || c.UIDValidity != 0 || len(c.UIDs) > 0 {
+		return []*store.Change{c}
+	}
+	var out []*store.Change
+	rest := *c
+	for len(rest.Add)+len(rest.In)+len(rest.Flags)+len(rest.Expunge) > 0 {
+		room := maxPerLock
+		part := new(store.Change)
+		part.Add, rest.Add = cut(rest.Add, &room)
+		part.In, rest.In = cut(rest.In, &room)
+		part.Flags, rest.Flags = cut(rest.Flags, &room)
+		part.Expunge, rest.Expunge = cut(rest.Expunge, &room)
+		out = append(out, part)
+	}
+	last := out[len(out)-1]
+	last.GUID, last.UIDNext = c.GUID, c.UIDNext
+	return out
+}
+
+func cut[T any](list []T, room *int) (head, tail []T) {
+	n := min(len(list), *room)
+	*room -= n
+	return list[:n], list[n:]
+}
+
+// refuse reports every item of a part as not done.
+func refuse(res *store.Result, c *store.Change, err error) {
+	fill := func(list *[]store.Done, n int) {
+		for range n {
+			*list = append(*list, store.Done{Err: err})
+		}
+	}
+	fill(&res.Add, len(c.Add))
+	fill(&res.In, len(c.In))
+	fill(&res.Flags, len(c.Flags))
+	fill(&res.Expunge, len(c.Expunge))
+}
+
+// applier is one period at work.
+type applier struct {
+	s    *Store
+	b    *box
+	c    *store.Change
+	list *uidList
+	edit *uidEdit
+	used map[store.UID]bool // UIDs given in this period
+	kw   *keywords
+	hash *hasher
+	cur  *listing // made only if something was not where it was seen
+	// dirs to sync: cur always last, so that what came is durable before what went.
+	touchedCur, touchedNew bool
+	sources                map[store.Name]*box
+	gone                   int   // messages expunged
+	expunged               []int // their lines
+}
+
+func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen store.UID, res *store.Result) (store.UID, error) {
+	lock, err := s.dotlock(ctx, b.ctl, uidlistName, b.ctlPerms)
+	if err != nil {
+		return 0, err
+	}
+	unlocked := false
+	unlock := func() {
+		if !unlocked {
+			unlocked = true
+			lock.unlock()
+		}
+	}
+	defer unlock()
+	a := &applier{s: s, b: b, c: c, used: map[store.UID]bool{}, sources: map[store.Name]*box{}}
+	defer a.close()
+	if err := a.prepare(seen); err != nil {
+		return 0, err
+	}
+	if err := a.keywords(); err != nil {
+		return 0, err
+	}
+	a.dropMaildirsize()
+	for _, m := range c.Add {
+		res.Add = append(res.Add, a.add(m))
+	}
+	for _, m := range c.In {
+		res.In = append(res.In, a.moveIn(ctx, m))
+	}
+	for _, f := range c.Flags {
+		res.Flags = append(res.Flags, a.flags(f))
+	}
+	for _, u := range c.UIDs {
+		res.UIDs = append(res.UIDs, store.Done{})
+		a.uid(u, &res.UIDs[len(res.UIDs)-1])
+	}
+	for _, h := range c.Expunge {
+		res.Expunge = append(res.Expunge, a.expunge(h))
+	}
+	a.settleUIDs(res.UIDs)
+	if err := a.writeUIDList(); err != nil {
+		// What became visible stands under its key; it has no UID yet.
+		return 0, errors.Join(err, a.sync())
+	}
+	next := a.nextUID()
+	unlock()
+	if err := a.sync(); err != nil {
+		return 0, err
+	}
+	a.dropMaildirsize()
+	return next, nil
+}
+
+func (a *applier) close() {
+	for _, b := range a.sources {
+		b.close()
+	}
+}
+
+// prepare reads the uidlist and checks that the UIDs were planned against it.
+func (a *applier) prepare(seen store.UID) (err error) {
+	if a.list, err = a.s.readUIDList(a.b.ctl); err != nil {
+		return err
+	}
+	if a.list.lost {
+		// Lost means lost: its UIDs cannot be known. It is replaced when written.
+		a.list = &uidList{present: true, lost: true, hdr: uidHeader{next: 1}}
+	}
+	a.edit = newUIDEdit(a.list)
+	gives := len(a.c.Add)+len(a.c.In)+len(a.c.UIDs) > 0
+	if gives && seen != 0 && a.list.next() > seen {
+		return fmt.Errorf("mailbox %q: UIDNEXT is %d, planned against %d: %w", a.b.name, a.list.next(), seen, store.ErrChanged)
+	}
+	return nil
+}
+
+// keywords gives letters to all keywords wanted, and writes the table if it grew.
+func (a *applier) keywords() (err error) {
+	if a.kw, err = a.s.readKeywords(a.b.ctl); err != nil {
+		return err
+	}
+	grew := false
+	want := func(names []string) {
+		for _, k := range names {
+			_, fresh := a.kw.add(k)
+			grew = grew || fresh
+		}
+	}
+	for _, m := range a.c.Add {
+		want(m.Keywords)
+	}
+	for _, m := range a.c.In {
+		want(m.Keywords)
+	}
+	for _, f := range a.c.Flags {
+		want(f.Keywords)
+	}
+	a.hash = newHasher(a.kw)
+	if !grew {
+		return nil
+	}
+	return a.s.replace(a.b.ctl, keywordsName, a.kw.encode(), a.b.ctlPerms)
+}
+
+// letters writes flags and keywords as letters; the error names keywords that
+// have none. It does not keep the rest from being set.
+func (a *applier) letters(f store.Flags, kws []string, foreign string) (string, error) {
+	var kl, lost []byte
+	for _, k := range kws {
+		if c := a.kw.letter(k); c != 0 {
+			kl = append(kl, c)
+		} else {
+			lost = append(append(lost, ' '), k...)
+		}
+	}
+	let := makeLetters(f, string(kl), foreign)
+	if lost != nil {
+		return let, fmt.Errorf("keywords beyond the %dth or not valid:%.200s: %w", maxKeywordLetters, lost, store.ErrUnsupported)
+	}
+	return let, nil
+}
+
+func (a *applier) done(base, let, rest string, note error) store.Done {
+	return store.Done{
+		Handle: store.Handle("cur/" + base + ":2," + let + rest),
+		Hash:   a.hash.visible(xxhash.Sum64String(base), let), Err: note,
+	}
+}
+
+// add makes a staged message visible.
+func (a *applier) add(m *store.Staged) store.Done {
+	if m.Mailbox != a.b.name || !strings.HasPrefix(m.Temp, tempPrefix) {
+		return store.Done{Err: fmt.Errorf("message %q is not staged in %q: %w", m.Key, a.b.name, store.ErrNoMessage)}
+	}
+	if err := checkNew(m.NewMessage); err != nil {
+		return store.Done{Err: err}
+	}
+	if r := a.list.find(xxhash.Sum64String(m.Key), m.Key); r >= 0 {
+		return store.Done{Err: fmt.Errorf("message %q has UID %d already: %w", m.Key, a.list.recs[r].uid, store.ErrChanged)}
+	}
+	uid, err := a.take(m.UID)
+	if err != nil {
+		return store.Done{Err: err}
+	}
+	let, note := a.letters(m.Flags, m.Keywords, "")
+	name := m.Key + ":2," + let
+	if err := a.b.tmp.RenameNew(m.Temp, a.b.cur, name); err != nil {
+		return store.Done{Err: a.failed("add", m.Key, err)}
+	}
+	a.touchedCur = true
+	a.used[uid] = true
+	in := a.s.recall(m.Temp)
+	a.s.forget(m.Temp)
+	a.edit.added = append(a.edit.added, uidLine{uid, uidFields(m.Key, m.Content.GUID, m.Content.Size, in.vsize), m.Key})
+	return a.done(m.Key, let, "", note)
+}
+
+// uidFields writes what a line of ours says beside UID and name.
+func uidFields(base string, g store.GUID, size, vsize int64) string {
+	var f []string
+	if vsize >= 0 && !strings.Contains(base, ",W=") {
+		f = append(f, "W"+strconv.FormatInt(vsize, 10))
+	}
+	if size >= 0 && !strings.Contains(base, ",S=") {
+		f = append(f, "S"+strconv.FormatInt(size, 10))
+	}
+	if g != "" && string(g) != base {
+		f = append(f, "G"+string(g))
+	}
+	return strings.Join(f, " ")
+}
+
+// take reserves a UID; 0 asks for the next one.
+func (a *applier) take(uid store.UID) (store.UID, error) {
+	if uid == 0 {
+		uid = a.nextUID()
+	}
+	if uid == 1<<32-1 {
+		return 0, fmt.Errorf("UID %d: %w", uid, store.ErrUnsupported)
+	}
+	if a.used[uid] || a.holds(uid) {
+		return 0, fmt.Errorf("UID %d is another message's: %w", uid, store.ErrChanged)
+	}
+	return uid, nil
+}
+
+// holds reports whether a line that stays has the UID.
+func (a *applier) holds(uid store.UID) bool {
+	i := a.list.search(uid)
+	return i >= 0 && !a.edit.drop[i]
+}
+
+// nextUID is the next UID as things stand in this period.
+func (a *applier) nextUID() store.UID {
+	next := max(a.list.next(), a.edit.hdr.next)
+	if a.c.UIDValidity != 0 && a.c.UIDValidity != a.list.hdr.valid {
+		next = max(a.c.UIDNext, 1)
+		for i := range a.list.recs {
+			if !a.edit.drop[i] {
+				next = max(next, a.list.recs[i].uid+1)
+			}
+		}
+	}
+	for u := range a.used {
+		next = max(next, u+1)
+	}
+	return next
+}
+
+// failed turns the system's error about one message into ours.
+func (a *applier) failed(op, what string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s %q: a file of this name is there: %w", op, what, store.ErrChanged)
+	case missing(err):
+		return fmt.Errorf("%s %q: %w", op, what, store.ErrNoMessage)
+	}
+	return fmt.Errorf("%s: %w", op, readOnlyErr(err))
+}
+
+// absent tells a message that is gone from one that looks otherwise by now.
+func (a *applier) absent(op string, h store.Handle) error {
+	_, name, ok := parseHandle(h)
+	if !ok {
+		return fmt.Errorf("%s %.80q: %w", op, h, store.ErrNoMessage)
+	}
+	base, _, _ := splitName(name)
+	if a.cur == nil {
+		l, err := a.s.list(a.b)
+		if err != nil {
+			return err
+		}
+		a.cur = l
+	}
+	want := xxhash.Sum64String(base)
+	for i, x := range a.cur.hashes {
+		if x == want && string(a.cur.base(i)) == base {
+			return fmt.Errorf("%s %q: its name is %q by now: %w", op, h, a.cur.handle(i), store.ErrChanged)
+		}
+	}
+	return fmt.Errorf("%s %q: %w", op, h, store.ErrNoMessage)
+}
+
+// sync makes the names durable: first where messages came, then whence they left.
+func (a *applier) sync() error {
+	var errs []error
+	if a.touchedCur {
+		errs = append(errs, a.b.cur.Sync())
+	}
+	if a.touchedNew && a.b.nu != nil {
+		errs = append(errs, a.b.nu.Sync())
+	}
+	for _, src := range a.sources {
+		for _, d := range []fsys.Dir{src.cur, src.nu} {
+			if d != nil {
+				errs = append(errs, d.Sync())
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dropMaildirsize removes the quota file: whoever keeps it counts anew.
+func (a *applier) dropMaildirsize() {
+	if len(a.c.Add)+len(a.c.Expunge) > 0 {
+		_ = a.s.root.Unlink("maildirsize")
+	}
+}

@@ -1,0 +1,135 @@
+package maildir
+
+import (
+	"errors"
+	"sort"
+
+	"dsync/store"
+)
+
+// search gives the index of the line with the UID, -1 if there is none.
+func (l *uidList) search(uid store.UID) int {
+	i := sort.Search(len(l.recs), func(i int) bool { return l.recs[i].uid >= uid })
+	if i < len(l.recs) && l.recs[i].uid == uid {
+		return i
+	}
+	return -1
+}
+
+// slack is how many dead lines a uidlist may hold beyond a quarter of the live
+// ones before it is written anew. (Dovecot does so on its next visit; but a
+// backup may never see one.)
+const slack = 256
+
+// writeUIDList writes what changed: lines at the end if that is all, else a new
+// file.
+func (a *applier) writeUIDList() error {
+	e := a.edit
+	a.header()
+	if !a.list.present && len(e.added) == 0 && !e.header {
+		return nil
+	}
+	e.sort()
+	if a.mustCompact() {
+		if err := a.compact(); err != nil {
+			return err
+		}
+	}
+	if e.appendable() {
+		if len(e.added) == 0 {
+			return nil
+		}
+		return a.appendLines(e.tail())
+	}
+	for _, i := range a.expunged {
+		e.drop[i] = true
+	}
+	// The lines at the end may be among those dropped: the number outlives them.
+	if a.c.UIDValidity == 0 || a.c.UIDValidity == a.list.hdr.valid {
+		e.hdr.next = max(e.hdr.next, a.list.next())
+	}
+	for _, l := range e.added {
+		e.hdr.next = max(e.hdr.next, l.uid+1)
+	}
+	if e.hdr.valid == 0 {
+		v, err := a.s.nextUIDValidity()
+		if err != nil {
+			return err
+		}
+		e.hdr.valid = v
+	}
+	return a.s.replace(a.b.ctl, uidlistName, e.encode(), a.b.ctlPerms)
+}
+
+// header takes in the change's header fields.
+func (a *applier) header() {
+	e, c := a.edit, a.c
+	if !c.GUID.IsZero() && c.GUID != e.hdr.guid {
+		e.hdr.guid, e.header = c.GUID, true
+	}
+	if c.UIDValidity != 0 && c.UIDValidity != e.hdr.valid {
+		e.hdr.valid, e.hdr.next, e.header = c.UIDValidity, a.nextUID(), true
+		return
+	}
+	next := a.nextUID()
+	if c.UIDNext > next {
+		e.hdr.next, e.header = c.UIDNext, true
+	}
+}
+
+// mustCompact: too many lines stand for messages that are gone.
+func (a *applier) mustCompact() bool {
+	if a.gone == 0 {
+		return false
+	}
+	live := a.s.lastCount(a.b.name)
+	return len(a.list.recs) > live+live/4+slack+len(a.c.Add)
+}
+
+// compact drops the lines whose files are gone, if the listing can be trusted.
+func (a *applier) compact() error {
+	before, err := a.s.lookAt(a.b.place)
+	if err != nil {
+		return err
+	}
+	l, err := a.s.list(a.b)
+	if err != nil {
+		return err
+	}
+	l2, err := a.s.list(a.b)
+	if err != nil {
+		return err
+	}
+	after, err := a.s.lookAt(a.b.place)
+	if err != nil {
+		return err
+	}
+	a.s.setCount(a.b.name, len(l.entries))
+	if l.sum != l2.sum || messagesPart(before.Print) != messagesPart(after.Print) {
+		return nil // another time
+	}
+	there := make(map[uint64]struct{}, len(l.hashes))
+	for _, h := range l.hashes {
+		there[h] = struct{}{}
+	}
+	for i := range a.list.recs {
+		if _, ok := there[a.list.recs[i].hash]; !ok {
+			a.edit.drop[i] = true
+		}
+	}
+	return nil
+}
+
+// appendLines adds to the file in one write.
+func (a *applier) appendLines(data []byte) error {
+	f, err := a.b.ctl.Append(uidlistName)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	a.s.wrote.Add(int64(len(data)))
+	return errors.Join(err, f.Close())
+}

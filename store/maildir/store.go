@@ -1,0 +1,345 @@
+package maildir
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"dsync/store"
+	"dsync/store/maildir/internal/fsys"
+)
+
+// Store is an account in Maildirs.
+type Store struct {
+	opts    Options
+	layout  *layout
+	root    fsys.Dir // the mail root
+	inbox   fsys.Dir // where INBOX lives: the root, or INBOX=
+	control fsys.Dir // CONTROL=; nil: beside the mail
+	now     func() time.Time
+	run     string // recognises what this run made
+	seq     atomic.Uint64
+	umask   uint32
+	locked  atomic.Bool
+
+	listed, opened, read, wrote atomic.Int64
+
+	mu     sync.Mutex
+	staged map[string]*stagedInfo
+	counts map[store.Name]int // messages at the last listing
+	moves  bool               // this run has renamed: the journal is settled
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens an account. If it is not there, the error wraps store.ErrGone.
+func Open(o Options) (*Store, error) { return openOn(fsys.OS{}, o) }
+
+// Create makes an account with an empty INBOX where there is none, and opens it.
+func Create(o Options) (*Store, error) { return createOn(fsys.OS{}, o) }
+
+func openOn(f fsys.FS, o Options) (*Store, error) {
+	s, err := openRoots(f, o)
+	if err != nil {
+		return nil, err
+	}
+	there, err := s.exists()
+	if err == nil && !there {
+		err = fmt.Errorf("open %s: %w: no mailbox in it", o, store.ErrGone)
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func openRoots(f fsys.FS, o Options) (*Store, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		opts: o, layout: newLayout(o), now: time.Now, run: hex.EncodeToString(id[:]), umask: readUmask(),
+		staged: map[string]*stagedInfo{}, counts: map[store.Name]int{},
+	}
+	var err error
+	if s.root, err = f.OpenRoot(o.Path); err != nil {
+		return nil, gone(o, err)
+	}
+	s.inbox = s.root
+	if o.Inbox != "" && !samePlace(o.Inbox, o.Path) {
+		if s.inbox, err = f.OpenRoot(o.Inbox); err != nil {
+			_ = s.Close()
+			return nil, gone(o, err)
+		}
+	} else {
+		s.layout.inbox = false
+	}
+	if o.Control != "" {
+		s.control, err = f.OpenRoot(o.Control)
+		if errors.Is(err, fs.ErrNotExist) {
+			// Dovecot makes it when it first writes there; so do we.
+			info, ierr := s.root.Self()
+			if ierr == nil {
+				ierr = f.MkdirAll(o.Control, info.Mode&0o777)
+			}
+			if ierr == nil {
+				s.control, ierr = f.OpenRoot(o.Control)
+			}
+			err = ierr
+		}
+		if err != nil {
+			s.control = nil
+			_ = s.Close()
+			return nil, fmt.Errorf("open %s: %w", o, err)
+		}
+	}
+	return s, nil
+}
+
+func gone(o Options, err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("open %s: %w: %w", o, store.ErrGone, err)
+	}
+	return fmt.Errorf("open %s: %w", o, err)
+}
+
+// exists reports whether there is any mailbox. An empty directory is no account:
+// it may be where one is to be mounted.
+func (s *Store) exists() (bool, error) {
+	b := s.place(store.Inbox)
+	if in, err := b.root.Stat(join(b.rel, "cur")); err == nil && in.IsDir() {
+		return true, nil
+	} else if err != nil && !missing(err) {
+		return false, err
+	}
+	nodes, _, err := s.nodes()
+	if err != nil {
+		return false, err
+	}
+	for _, n := range nodes {
+		if n.mail {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// readUmask asks the kernel without changing the mask for an instant.
+func readUmask() uint32 {
+	data, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		for line := range strings.Lines(string(data)) {
+			if v, ok := strings.CutPrefix(line, "Umask:"); ok {
+				if m, err := strconv.ParseUint(strings.TrimSpace(v), 8, 32); err == nil {
+					return uint32(m)
+				}
+			}
+		}
+	}
+	return 0o777 // unknown: every mode is set by hand
+}
+
+// Capabilities says what the store can do.
+func (s *Store) Capabilities() store.Capabilities {
+	return store.Capabilities{
+		AssignUIDs: true, KeepGUIDs: true, MailboxGUIDs: true, Attributes: true, Subscriptions: true,
+		AtomicMove: true, Link: true, Keywords: maxKeywordLetters, MaxMessageSize: 1 << 40,
+		ReadOnly: s.readOnly(),
+	}
+}
+
+// readOnly tries nothing out: it asks the permissions of the root.
+func (s *Store) readOnly() bool {
+	if p, ok := s.root.(interface{ Writable() bool }); ok {
+		return !p.Writable()
+	}
+	return false
+}
+
+// Location names the store in the form that opens it.
+func (s *Store) Location() string { return s.opts.String() }
+
+// Identity is device and inode of the mail root.
+func (s *Store) Identity() string {
+	in, err := s.root.Self()
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", in.Dev, in.Ino)
+}
+
+// Cost counts work.
+func (s *Store) Cost() store.Cost {
+	return store.Cost{
+		NamesListed: s.listed.Load(), FilesOpened: s.opened.Load(), BytesRead: s.read.Load(), BytesWrote: s.wrote.Load(),
+	}
+}
+
+// Close lets go of the directories.
+func (s *Store) Close() error {
+	var errs []error
+	if s.root != nil {
+		errs = append(errs, s.forgetMoves())
+	}
+	for _, d := range []fsys.Dir{s.control, s.root} {
+		if d != nil {
+			errs = append(errs, d.Close())
+		}
+	}
+	if s.inbox != nil && s.inbox != s.root {
+		errs = append(errs, s.inbox.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// place is where a mailbox is.
+type place struct {
+	name      store.Name
+	root      fsys.Dir // holds rel
+	rel       string   // directory with cur, new, tmp
+	ctl       fsys.Dir // holds crel
+	crel      string   // directory with uidlist and keywords
+	separated bool     // ctl is not the mail directory
+}
+
+func (s *Store) place(n store.Name) place {
+	p := place{name: n, root: s.root, rel: s.layout.mail(n)}
+	if n == store.Inbox && s.inbox != s.root {
+		p.root, p.rel = s.inbox, "."
+	}
+	p.ctl, p.crel = p.root, p.rel
+	if s.control != nil {
+		p.ctl, p.crel, p.separated = s.control, s.layout.control(n), true
+	}
+	return p
+}
+
+// find checks the name and gives its place.
+func (s *Store) find(n store.Name) (place, error) {
+	if err := s.layout.check(n); err != nil {
+		return place{}, err
+	}
+	return s.place(n), nil
+}
+
+// box is a mailbox with its directories open.
+type box struct {
+	place
+	mail, cur, nu, tmp, ctl fsys.Dir
+	perms                   perms
+	ctlPerms                perms
+}
+
+// open opens the directories of a mailbox. tmp and the control directory are
+// opened (and made, if they are gone) for writing only.
+func (s *Store) open(n store.Name, write bool) (_ *box, err error) {
+	p, err := s.find(n)
+	if err != nil {
+		return nil, err
+	}
+	b := &box{place: p}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.mail, err = p.root.OpenDir(p.rel); err != nil {
+		return nil, s.noMailbox(n, err)
+	}
+	if b.cur, err = b.mail.OpenDir("cur"); err != nil {
+		return nil, s.noMailbox(n, err)
+	}
+	if write {
+		if b.perms, err = s.permsOf(b.mail); err != nil {
+			return nil, err
+		}
+	}
+	if b.nu, err = s.subdir(b, "new", write); err != nil {
+		return nil, err
+	}
+	if write {
+		if b.tmp, err = s.subdir(b, "tmp", write); err != nil {
+			return nil, err
+		}
+	}
+	return b, s.openControl(b, write)
+}
+
+// subdir opens new or tmp; for writing it is made if it is gone, for reading nil
+// stands for it.
+func (s *Store) subdir(b *box, name string, write bool) (fsys.Dir, error) {
+	d, err := b.mail.OpenDir(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !write {
+			return nil, nil
+		}
+		if err := s.mkdir(b.mail, name, b.perms); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		d, err = b.mail.OpenDir(name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mailbox %q: %w", b.name, err)
+	}
+	return d, nil
+}
+
+func (s *Store) openControl(b *box, write bool) (err error) {
+	if !b.separated {
+		b.ctl, b.ctlPerms = b.mail, b.perms
+		return nil
+	}
+	b.ctl, err = b.place.ctl.OpenDir(b.crel)
+	if errors.Is(err, fs.ErrNotExist) {
+		b.ctl = nil
+		if !write {
+			return nil
+		}
+		if err = s.mkdirs(b.place.ctl, b.crel); err == nil {
+			b.ctl, err = b.place.ctl.OpenDir(b.crel)
+		}
+	}
+	if err == nil && write {
+		b.ctlPerms, err = s.permsOf(b.ctl)
+	}
+	return err
+}
+
+func (b *box) close() {
+	for _, d := range []fsys.Dir{b.cur, b.nu, b.tmp, b.mail} {
+		if d != nil {
+			_ = d.Close()
+		}
+	}
+	if b.ctl != nil && b.separated {
+		_ = b.ctl.Close()
+	}
+}
+
+func (s *Store) noMailbox(n store.Name, err error) error {
+	if missing(err) {
+		return fmt.Errorf("mailbox %q: %w", n, store.ErrNoMailbox)
+	}
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EXDEV) {
+		return fmt.Errorf("mailbox %q: %w: a symbolic link: %w", n, store.ErrUnsupported, err)
+	}
+	return fmt.Errorf("mailbox %q: %w", n, err)
+}
