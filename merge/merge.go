@@ -192,6 +192,7 @@ func (m *merger) emit() {
 		} else {
 			after.Tree = m.partTree(s)
 		}
+		m.keepOwn(s, after.Tree)
 		m.crossTree(s, whole, part, m.inside == nil)
 		for _, g := range m.groups {
 			m.crossGroup(s, g)
@@ -200,5 +201,17 @@ func (m *merger) emit() {
 			}
 		}
 		after.sort()
+	}
+}
+
+// keepOwn gives the mailboxes that the run left out the numbers that they have at
+// side s.
+func (m *merger) keepOwn(s int, t *changelog.Tree) {
+	for _, path := range m.out.LeftOut {
+		slot := m.layout.ByPath[path]
+		if own := m.holding(s, slot.Holder); own != nil {
+			n := t.Node(slot.Holder.GUID())
+			n.UIDValidity, n.UIDNext = own.UIDValidity, own.UIDNext
+		}
 	}
 }

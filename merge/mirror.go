@@ -313,7 +313,7 @@ func (m *merger) mirrorUIDs(src, dst int) {
 
 func (m *merger) mirrorSlot(slot *changelog.Slot, gs []*group, src, dst int, top *store.UIDValidity) {
 	n := slot.Holder
-	from, own := m.holding(src, n), m.holding(dst, n)
+	from, own := m.holding(src, n), m.numbers(dst, n)
 	if from == nil {
 		m.keepUIDs(slot)
 		return
@@ -345,7 +345,7 @@ func (m *merger) mirrorSlot(slot *changelog.Slot, gs []*group, src, dst int, top
 			uv = max(uv, own.UIDValidity)
 		}
 	}
-	if uv == 0 || m.shownForAnother(slot.Path, uv, n) {
+	if uv == 0 || m.shownForAnother(slot.Path, uv, n) || own != nil && uv != own.UIDValidity && m.usedAndLeft(slot.Path, uv, n) {
 		*top = raise(*top)
 		uv = *top
 	}

@@ -300,7 +300,7 @@ func (m *merger) oneWayUIDs(src, dst int) {
 
 func (m *merger) oneWaySlot(slot *changelog.Slot, gs []*group, src, dst int, top *store.UIDValidity) {
 	n := slot.Holder
-	from, own := m.holding(src, n), m.holding(dst, n)
+	from, own := m.holding(src, n), m.numbers(dst, n)
 	next := store.UID(1)
 	switch {
 	case own != nil && own.UIDValidity != 0:

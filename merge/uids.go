@@ -111,6 +111,21 @@ func (m *merger) standing(n *changelog.Node) standing {
 	return st
 }
 
+// numbers are what side s knows of the UIDs of a mailbox, deleted or not: nil if
+// nothing.
+func (m *merger) numbers(s int, n *changelog.Node) *changelog.Node {
+	if x := m.holding(s, n); x != nil && x.UIDValidity != 0 {
+		return x
+	}
+	var best *changelog.Node
+	for _, x := range m.class.byGUID[n.GUID()].side[s] {
+		if x.UIDValidity != 0 && (best == nil || x.UIDValidity > best.UIDValidity) {
+			best = x
+		}
+	}
+	return best
+}
+
 // usedAndLeft reports whether a side that shows the mailbox under another
 // UIDVALIDITY now has shown it under uv before: then uv means other UIDs there.
 func (m *merger) usedAndLeft(path store.Name, uv store.UIDValidity, n *changelog.Node) bool {

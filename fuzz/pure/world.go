@@ -229,7 +229,14 @@ func play(r *Replica, after merge.After, fails func(string) bool) {
 	if fails(merge.TreeID) {
 		return
 	}
+	uvs := map[store.MailboxGUID]store.UIDValidity{}
+	for _, n := range r.Tree.Nodes {
+		for _, g := range n.GUIDs {
+			uvs[g] = n.UIDValidity
+		}
+	}
 	r.Tree = after.Tree.Clone()
+	stood := map[changelog.Dot]bool{}
 	for _, m := range after.Messages {
 		if fails(merge.MessageID(m)) {
 			continue
@@ -240,8 +247,30 @@ func play(r *Replica, after merge.After, fails func(string) bool) {
 			}
 		}
 		r.Messages[m.ID()] = m.Clone()
+		stood[m.ID()] = true
 	}
+	r.renumberRest(uvs, stood)
 	r.noteHolds()
+}
+
+// renumberRest does what a store does when a mailbox gets a new UIDVALIDITY:
+// messages that the plan could not number get fresh UIDs. The same for a message
+// that stayed behind in a mailbox that is now shown within another.
+func (r *Replica) renumberRest(uvs map[store.MailboxGUID]store.UIDValidity, stood map[changelog.Dot]bool) {
+	l := r.Layout()
+	for _, s := range l.Slots {
+		if s.Holder == nil {
+			continue
+		}
+		for _, m := range r.In(l, s) {
+			at, _ := m.Place()
+			n := r.Tree.Node(at)
+			if !stood[m.ID()] && (n != s.Holder || uvs[at] != s.Holder.UIDValidity) {
+				m.UID = s.Holder.UIDNext
+				s.Holder.UIDNext++
+			}
+		}
+	}
 }
 
 // check is what must hold of one replica at any time: P10 and P16.
