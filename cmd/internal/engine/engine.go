@@ -54,6 +54,7 @@ type Options struct {
 	Reverse    bool // -R
 	Algorithm  Algorithm
 	State      string // with Stateful
+	KeepState  bool   // -s auto, also under -f: the log keeps the state of the pair
 	Filter     Filter
 	LockWait   time.Duration // default 30 s; 0: not at all
 	DryRun     bool
@@ -191,6 +192,20 @@ type Conflict struct {
 	Reason  string     `json:"reason"`
 }
 
+func (c Conflict) String() string {
+	out := fmt.Sprintf("rule %d (%s)", c.Rule, c.Name)
+	if c.Mailbox != "" {
+		out += fmt.Sprintf(" %q", string(c.Mailbox))
+	}
+	if c.UID != 0 {
+		out += fmt.Sprintf(" uid %d", c.UID)
+	}
+	if c.GUID != "" {
+		out += " " + string(c.GUID)
+	}
+	return out + ": kept " + c.Kept + ", overrode " + c.Lost + ": " + c.Reason
+}
+
 // Item is one thing that was left undone.
 type Item struct {
 	Side    string     `json:"side"`
@@ -199,4 +214,15 @@ type Item struct {
 	What    string     `json:"what"`
 	Reason  string     `json:"reason"`
 	Exit    int        `json:"exit"`
+}
+
+func (i Item) String() string {
+	out := i.Side + ":"
+	if i.Mailbox != "" {
+		out += fmt.Sprintf(" %q", string(i.Mailbox))
+	}
+	if i.GUID != "" {
+		out += " " + string(i.GUID)
+	}
+	return out + " " + i.What + ": " + i.Reason
 }

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dsync/store"
+)
+
+// This file is the boundary: what the program calls. Every function may be
+// cancelled through its context and then ends cleanly with ExitTemp. None of them
+// prints; none of them opens a database that is not there yet, but Run.
+
+// errNotBuilt stands in for what is still to come.
+var errNotBuilt = errors.New("the synchroniser is not built into this program yet")
+
+// Run makes one run between two locations. It never returns nil. In the Report:
+//
+//   - Exit is set, also when Err is; with DryRun it is ExitOK whatever the plan
+//     holds, unless planning itself failed.
+//   - State is what the program prints: the new state; after a failure
+//     Options.State, if nothing was done; "" if only a full comparison is safe.
+//     With KeepState it is ignored.
+//   - Warnings were not given to Notice, Skipped and Again neither: the program
+//     prints them. Notice is for what should be seen at once (Debug, Info).
+func Run(_ context.Context, o Options) *Report {
+	return &Report{Exit: ExitInternal, Err: errNotBuilt, State: o.State}
+}
+
+// LogOptions say which account's change log is looked into.
+type LogOptions struct {
+	User      string
+	Location  string
+	ChangeLog string       // directory of the database
+	Mailboxes []store.Name // -m; none: all
+	Since     time.Time    // zero: from the beginning
+	Notice    func(Level, string)
+}
+
+// LogLine is one entry of the change log, oldest first.
+type LogLine struct {
+	Time    time.Time  `json:"time"`
+	Dot     string     `json:"dot"`             // replica, epoch, sequence number
+	Origin  string     `json:"origin"`          // "here", or the replica it came from
+	Event   string     `json:"event"`           // "deliver", "found", "flags", "move", …
+	Mailbox store.Name `json:"mailbox"`         //
+	To      store.Name `json:"to,omitempty"`    // of a move or rename
+	UID     store.UID  `json:"uid,omitempty"`   //
+	GUID    store.GUID `json:"guid,omitempty"`  //
+	What    string     `json:"what,omitempty"`  // before -> after
+	Cause   string     `json:"cause,omitempty"` // dot that it follows from
+	// Overrode is set if a rule decided against another change here.
+	Overrode *Conflict `json:"overrode,omitempty"`
+}
+
+// Log hands every entry to each, until each returns an error, which it passes on.
+// A location that no log knows is an error wrapping store.ErrGone; a mailbox in
+// Mailboxes that the log never held, one wrapping store.ErrNoMailbox, before the
+// first entry.
+func Log(context.Context, LogOptions, func(LogLine) error) error { return errNotBuilt }
+
+// CheckOptions say what is checked.
+type CheckOptions struct {
+	User      string
+	Location  string
+	ChangeLog string
+	Repair    bool
+	LockWait  time.Duration
+	Notice    func(Level, string)
+}
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Mailbox  store.Name `json:"mailbox,omitempty"`
+	GUID     store.GUID `json:"guid,omitempty"`
+	What     string     `json:"what"`
+	Repaired bool       `json:"repaired"`
+}
+
+// CheckReport is what a check found. Exit: ExitOK sound, ExitAgain all repaired,
+// ExitData damage left, or that of Err.
+type CheckReport struct {
+	Exit     int
+	Err      error
+	Findings []Finding
+}
+
+// Check compares change log, view and store. Without Repair it changes nothing.
+func Check(context.Context, CheckOptions) *CheckReport {
+	return &CheckReport{Exit: ExitInternal, Err: errNotBuilt}
+}
+
+// ModSeqs is what a change log adds to the listing of its store. Mailboxes and
+// messages that it does not know have ok == false.
+type ModSeqs interface {
+	Replica() string
+	Highest(store.Name) (m store.ModSeq, ok bool)
+	Of(n store.Name, uid store.UID, guid store.GUID) (m store.ModSeq, ok bool)
+	Close() error
+}
+
+// OpenModSeqs opens the log of a location for reading; nil without error if there
+// is no log that knows it. It waits for nobody: a database that another process
+// holds is an error wrapping store.ErrBusy.
+func OpenModSeqs(context.Context, LogOptions) (ModSeqs, error) { return nil, nil }
+
+// Policies names the policies that Options.Policy takes, the default first.
+func Policies() []string {
+	return []string{"safe", "dovecot", "add-wins", "remove-wins", "later-wins", "left-wins"}
+}

@@ -1,0 +1,57 @@
+// Package opener opens the account that a location names.
+//
+// # Contract
+//
+//   - Locations are read with location.Parse, so that "::" and the like mean the
+//     same everywhere; relative paths count from the working directory.
+//   - Look makes nothing, not even a directory that Dovecot would make when it
+//     first writes. An account that is not there wraps store.ErrGone.
+package opener
+
+import (
+	"fmt"
+	"os"
+
+	"dsync/cmd/internal/location"
+	"dsync/store"
+	"dsync/store/maildir"
+)
+
+// Look opens an account to be read only.
+func Look(loc string) (store.Store, error) {
+	l, err := location.Parse(loc, nil)
+	if err != nil {
+		return nil, err
+	}
+	if l.Control != "" {
+		if _, err := os.Stat(l.Control); err != nil {
+			return nil, fmt.Errorf("open %s: CONTROL: %w: %w", l, store.ErrGone, err)
+		}
+	}
+	return maildir.Open(options(l))
+}
+
+// Open opens an account to be synced.
+func Open(loc string) (store.Store, error) {
+	l, err := location.Parse(loc, nil)
+	if err != nil {
+		return nil, err
+	}
+	return maildir.Open(options(l))
+}
+
+// Create makes an account with an empty INBOX where there is none, and opens it.
+func Create(loc string) (store.Store, error) {
+	l, err := location.Parse(loc, nil)
+	if err != nil {
+		return nil, err
+	}
+	return maildir.Create(options(l))
+}
+
+func options(l location.Location) maildir.Options {
+	return maildir.Options{
+		Path: l.Path, FS: l.FS, UTF8: l.UTF8, Control: l.Control, Inbox: l.Inbox,
+		Index: l.Index, Subscriptions: l.Subscriptions, DirName: l.DirName,
+	}
+}
