@@ -339,3 +339,8 @@ func FixedOrNone(dst, b []byte) []byte {
 	}
 	return Bytes(dst, b)
 }
+
+// IsBool reports whether a boolean comes next.
+func (r *Reader) IsBool() bool {
+	return r.err == nil && r.off < len(r.buf) && r.buf[r.off]&0xfe == 0xc2
+}

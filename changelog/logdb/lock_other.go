@@ -1,0 +1,5 @@
+//go:build !unix
+
+package logdb
+
+func isLockErrno(error) bool { return false }

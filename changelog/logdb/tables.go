@@ -1,0 +1,89 @@
+package logdb
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"dsync/changelog"
+	"dsync/changelog/pack"
+)
+
+// Lookup gives the account bound to a store's location, and the identity that the
+// place had then. ok is false if there is none.
+func (d *DB) Lookup(location string) (id changelog.ReplicaID, identity string, ok bool, err error) {
+	key := append(prefix(nil, 0, famLocation), location...)
+	val, err := d.get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, "", false, nil
+	}
+	if err != nil {
+		return 0, "", false, err
+	}
+	id, identity, err = decodeBinding(val)
+	return id, identity, err == nil, within(key, err)
+}
+
+func decodeBinding(val []byte) (changelog.ReplicaID, string, error) {
+	r := pack.New(val, "location")
+	r.Fields(3)
+	r.Version(1)
+	id, identity := changelog.ReplicaID(r.Uint64()), r.String(MaxLocation)
+	return id, identity, r.End()
+}
+
+// Bind notes, durably, that the store at a location is the account's; it replaces
+// what the location was bound to.
+func (d *DB) Bind(location, identity string, id changelog.ReplicaID) error {
+	if len(location) > MaxLocation || len(identity) > MaxLocation {
+		return fmt.Errorf("bind location: over %d bytes", MaxLocation)
+	}
+	b := d.p.NewBatch()
+	put(b, append(prefix(nil, 0, famLocation), location...), func(dst []byte) []byte {
+		return pack.String(pack.Uint(pack.Uint(pack.Array(dst, 3), 1), uint64(id)), identity)
+	})
+	return d.commit(b, true)
+}
+
+// Unbind forgets a location.
+func (d *DB) Unbind(location string) error {
+	b := d.p.NewBatch()
+	b.Delete(append(prefix(nil, 0, famLocation), location...), nil)
+	return d.commit(b, true)
+}
+
+func pairKey(a, b changelog.ReplicaID) []byte {
+	key := binary.BigEndian.AppendUint64(prefix(nil, 0, famPair), uint64(min(a, b)))
+	return binary.BigEndian.AppendUint64(key, uint64(max(a, b)))
+}
+
+// PairState gives the state string kept for two accounts, in either order, or "".
+func (d *DB) PairState(a, b changelog.ReplicaID) (string, error) {
+	key := pairKey(a, b)
+	val, err := d.get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	r := pack.New(val, "state")
+	s := r.String(MaxState)
+	return s, within(key, r.End())
+}
+
+// PutPairState keeps a state string for two accounts, durably; "" forgets it.
+func (d *DB) PutPairState(a, b changelog.ReplicaID, state string) error {
+	if len(state) > MaxState {
+		return fmt.Errorf("keep state: %d bytes, at most %d", len(state), MaxState)
+	}
+	w := d.p.NewBatch()
+	if state == "" {
+		w.Delete(pairKey(a, b), nil)
+	} else {
+		put(w, pairKey(a, b), func(dst []byte) []byte { return pack.String(dst, state) })
+	}
+	return d.commit(w, true)
+}
