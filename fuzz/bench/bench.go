@@ -19,6 +19,7 @@ type bench struct {
 	tools   []tool
 	masters map[string]string // dataset name → generated tree
 	pairs   map[string]*pair  // tool and dataset → equal, settled pair
+	failed  map[string]bool   // tool and dataset → cannot be made equal
 	made    int               // pairs made so far
 	report  *report
 	log     io.Writer
@@ -29,7 +30,7 @@ func newBench(ctx context.Context, o options, log io.Writer) (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	b := &bench{ctx: ctx, o: o, dir: dir, masters: map[string]string{}, pairs: map[string]*pair{}, log: log}
+	b := &bench{ctx: ctx, o: o, dir: dir, masters: map[string]string{}, pairs: map[string]*pair{}, failed: map[string]bool{}, log: log}
 	b.report = newReport(ctx, o, dir)
 	for _, name := range o.tools {
 		t, err := findTool(name, o, dir)
@@ -122,15 +123,28 @@ func (b *bench) drop(p *pair) {
 }
 
 // equalPair is the tool's pair of this dataset, both sides equal, after a
-// settling run. It is made once.
+// settling run. It is made once; a tool that cannot make it equal is asked no
+// second time.
 func (b *bench) equalPair(t tool, d dataset) (*pair, error) {
 	key := t.name() + " " + d.Name
 	if p, ok := b.pairs[key]; ok {
 		return p, nil
 	}
-	if _, err := t.command(b.ctx, &pair{dir: b.dir}, stepAgain); errors.Is(err, errNotOffered) {
-		return nil, err
+	_, err := t.command(b.ctx, &pair{dir: b.dir}, stepAgain)
+	if b.failed[key] || errors.Is(err, errNotOffered) {
+		return nil, errNotOffered
 	}
+	b.failed[key] = true // until it is made
+	p, err := b.makeEqual(t, d)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %s with %s: %w", d.title(), t.name(), err)
+	}
+	b.pairs[key], b.failed[key] = p, false
+	return p, nil
+}
+
+// makeEqual makes a new pair equal and settles it.
+func (b *bench) makeEqual(t tool, d dataset) (*pair, error) {
 	b.say("%s: preparing %s", t.name(), d.title())
 	p, err := b.newPair(t, d)
 	if err != nil {
@@ -148,10 +162,9 @@ func (b *bench) equalPair(t tool, d dataset) (*pair, error) {
 	}
 	for _, s := range []step{first, stepAgain} {
 		if _, err := b.measured(t, p, s); err != nil {
-			return nil, fmt.Errorf("prepare %s with %s: %w", d.title(), t.name(), err)
+			return nil, err
 		}
 	}
-	b.pairs[key] = p
 	return p, nil
 }
 

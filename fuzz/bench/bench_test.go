@@ -149,19 +149,8 @@ func TestPeersGiveRightResults(t *testing.T) {
 		}
 		t.Skip("skipped: mbsync is not installed")
 	}
-	code, r, _ := runBench(t, quick(t, "-tools", "doveadm,mbsync", "-slow"))
-	if code != 0 || len(r.Wrong) > 0 || len(r.Skipped) > 0 {
-		t.Fatalf("status %d, wrong %q, skipped %q", code, r.Wrong, r.Skipped)
-	}
-	for _, s := range r.Sections {
-		rows := 2
-		if s.Kind == kindFull {
-			rows = 1 // mbsync has none
-		}
-		if len(s.Rows) != rows {
-			t.Errorf("%s %s %s: %d rows, want %d", s.Scenario, s.Kind, s.Data.Name, len(s.Rows), rows)
-		}
-	}
+	peersRun(t, 4, "-tools", "doveadm", "-scenarios", "S4", "-slow")
+	r := peersRun(t, 1, "-tools", "doveadm,mbsync", "-scenarios", "S3,trace")
 	for _, tr := range r.Traces {
 		for _, row := range tr.Rows {
 			if row.Calls["rename*"] == 0 {
@@ -169,6 +158,22 @@ func TestPeersGiveRightResults(t *testing.T) {
 			}
 		}
 	}
+}
+
+// peersRun wants right results and so many tables with a row of each tool.
+func peersRun(t *testing.T, tables int, args ...string) report {
+	t.Helper()
+	o := quick(t, args...)
+	code, r, _ := runBench(t, o)
+	if code != 0 || len(r.Wrong) > 0 || len(r.Skipped) > 0 || len(r.Sections) != tables {
+		t.Fatalf("status %d, wrong %q, skipped %q, %d tables", code, r.Wrong, r.Skipped, len(r.Sections))
+	}
+	for _, s := range r.Sections {
+		if len(s.Rows) != len(o.tools) {
+			t.Errorf("%s %s %s: %d rows, want %d", s.Scenario, s.Kind, s.Data.Name, len(s.Rows), len(o.tools))
+		}
+	}
+	return r
 }
 
 func TestDovecotSyncsToDisk(t *testing.T) {

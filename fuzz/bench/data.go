@@ -50,8 +50,11 @@ const internal = "-internal"
 
 // runInternal makes data if that is what the arguments ask for.
 func runInternal(args []string) (ran bool, code int) {
-	if len(args) < 2 || args[0] != internal {
+	if len(args) < 1 || args[0] != internal {
 		return false, 0
+	}
+	if len(args) < 5 {
+		return true, 64
 	}
 	var numbers []int
 	for _, a := range args[3:] {
@@ -64,6 +67,9 @@ func runInternal(args []string) (ran bool, code int) {
 	var err error
 	switch root := args[2]; args[1] {
 	case "genmail":
+		if len(numbers) != 3 {
+			return true, 64
+		}
 		err = genmail.Generate(genmail.Options{Root: root, Messages: numbers[0], Mailboxes: numbers[1], Seed: int64(numbers[2]), Average: averageSize})
 	case "mutate":
 		err = mutate.Mutate(mutate.Options{Maildir: root, Flag: numbers[0], New: numbers[0], Delete: numbers[0], Seed: int64(numbers[1])})

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"sync"
-	"syscall"
 )
 
 // Identity is the way a child process is kept from being root, which Dovecot
@@ -15,7 +14,7 @@ type Identity int
 // The identities, in the order in which they are tried.
 const (
 	AsCaller    Identity = iota // the caller is not root: nothing to do
-	AsNamespace                 // root, called uid 1000 in a user namespace
+	AsNamespace                 // root, called uid 1000 in a user namespace (Linux)
 	AsNobody                    // nobody, with capabilities over file permissions
 )
 
@@ -23,8 +22,6 @@ const (
 func (i Identity) String() string {
 	return [...]string{"caller", "user namespace", "nobody with capabilities"}[i]
 }
-
-const innerID = 1000 // what root is called inside the namespace
 
 // asNobody runs the rest of its arguments as nobody. Without
 // no_setuid_fixup, access(2) would not honour the capabilities, and Dovecot
@@ -43,12 +40,7 @@ func (i Identity) command(ctx context.Context, program string, args []string) *e
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	if i == AsNamespace {
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: innerID, HostID: os.Geteuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: innerID, HostID: os.Getegid(), Size: 1}},
-			Credential:  &syscall.Credential{Uid: innerID, Gid: innerID, NoSetGroups: true},
-		}
+		enterNamespace(cmd)
 	}
 	return cmd
 }
@@ -58,7 +50,7 @@ var pickIdentity = sync.OnceValue(func() Identity {
 	if os.Geteuid() != 0 {
 		return AsCaller
 	}
-	if AsNamespace.command(context.Background(), "true", nil).Run() == nil {
+	if haveNamespaces && AsNamespace.command(context.Background(), "true", nil).Run() == nil {
 		return AsNamespace
 	}
 	return AsNobody

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package dovecot
+
+import "os/exec"
+
+const haveNamespaces = false
+
+func enterNamespace(*exec.Cmd) {}
