@@ -30,6 +30,9 @@ const maxPerLock = 20000
 //
 // A crash after 3 leaves messages under their keys, without UIDs.
 func (s *Store) Apply(ctx context.Context, n store.Name, c *store.Change) (*store.Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	b, err := s.open(n, true)
 	if err != nil {
 		return nil, readOnlyErr(err)
@@ -119,15 +122,17 @@ func refuse(res *store.Result, c *store.Change, err error) {
 
 // applier is one period at work.
 type applier struct {
-	s    *Store
-	b    *box
-	c    *store.Change
-	list *uidList
-	edit *uidEdit
-	used map[store.UID]bool // UIDs given in this period
-	kw   *keywords
-	hash *hasher
-	cur  *listing // made only if something was not where it was seen
+	s       *Store
+	b       *box
+	c       *store.Change
+	list    *uidList
+	edit    *uidEdit
+	wishes  []*wish // of Add, In and UIDs, in this order
+	top     store.UID
+	present map[uint64]struct{} // hashes of cur
+	kw      *keywords
+	hash    *hasher
+	cur     *listing // made only if something was not where it was seen
 	// dirs to sync: cur always last, so that what came is durable before what went.
 	touchedCur, touchedNew bool
 	sources                map[store.Name]*box
@@ -148,7 +153,7 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 		}
 	}
 	defer unlock()
-	a := &applier{s: s, b: b, c: c, used: map[store.UID]bool{}, sources: map[store.Name]*box{}}
+	a := &applier{s: s, b: b, c: c, sources: map[store.Name]*box{}}
 	defer a.close()
 	if err := a.prepare(seen); err != nil {
 		return 0, err
@@ -156,24 +161,28 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 	if err := a.keywords(); err != nil {
 		return 0, err
 	}
+	if err := a.bind(); err != nil {
+		return 0, err
+	}
 	a.dropMaildirsize()
-	for _, m := range c.Add {
-		res.Add = append(res.Add, a.add(m))
+	wishes := a.wishes
+	for i, m := range c.Add {
+		res.Add = append(res.Add, a.add(m, wishes[i]))
 	}
-	for _, m := range c.In {
-		res.In = append(res.In, a.moveIn(ctx, m))
+	wishes = wishes[len(c.Add):]
+	for i, m := range c.In {
+		res.In = append(res.In, a.moveIn(ctx, m, wishes[i]))
 	}
+	wishes = wishes[len(c.In):]
 	for _, f := range c.Flags {
 		res.Flags = append(res.Flags, a.flags(f))
 	}
-	for _, u := range c.UIDs {
-		res.UIDs = append(res.UIDs, store.Done{})
-		a.uid(u, &res.UIDs[len(res.UIDs)-1])
+	for i, u := range c.UIDs {
+		res.UIDs = append(res.UIDs, a.uid(u, wishes[i]))
 	}
 	for _, h := range c.Expunge {
 		res.Expunge = append(res.Expunge, a.expunge(h))
 	}
-	a.settleUIDs(res.UIDs)
 	if err := a.writeUIDList(); err != nil {
 		// What became visible stands under its key; it has no UID yet.
 		return 0, errors.Join(err, a.sync())
@@ -203,6 +212,14 @@ func (a *applier) prepare(seen store.UID) (err error) {
 		a.list = &uidList{present: true, lost: true, hdr: uidHeader{next: 1}}
 	}
 	a.edit = newUIDEdit(a.list)
+	if a.newValidity() {
+		// The dead lines' UIDs mean nothing any more, and would hold UIDNEXT up.
+		if ok, err := a.compact(); err != nil {
+			return err
+		} else if !ok {
+			return fmt.Errorf("mailbox %q: %w", a.b.name, store.ErrChanged)
+		}
+	}
 	gives := len(a.c.Add)+len(a.c.In)+len(a.c.UIDs) > 0
 	if gives && seen != 0 && a.list.next() > seen {
 		return fmt.Errorf("mailbox %q: UIDNEXT is %d, planned against %d: %w", a.b.name, a.list.next(), seen, store.ErrChanged)
@@ -238,22 +255,25 @@ func (a *applier) keywords() (err error) {
 	return a.s.replace(a.b.ctl, keywordsName, a.kw.encode(), a.b.ctlPerms)
 }
 
-// letters writes flags and keywords as letters; the error names keywords that
-// have none. It does not keep the rest from being set.
-func (a *applier) letters(f store.Flags, kws []string, foreign string) (string, error) {
+// letters writes flags and keywords as letters. A keyword that is none is an
+// error, and nothing is done; the note names keywords for which no letter is
+// left, and does not keep the rest from being set.
+func (a *applier) letters(f store.Flags, kws []string, foreign string) (let string, note, err error) {
 	var kl, lost []byte
 	for _, k := range kws {
+		if err := store.CheckKeyword(k); err != nil {
+			return "", nil, fmt.Errorf("%w: %w", store.ErrUnsupported, err)
+		}
 		if c := a.kw.letter(k); c != 0 {
 			kl = append(kl, c)
 		} else {
 			lost = append(append(lost, ' '), k...)
 		}
 	}
-	let := makeLetters(f, string(kl), foreign)
 	if lost != nil {
-		return let, fmt.Errorf("keywords beyond the %dth or not valid:%.200s: %w", maxKeywordLetters, lost, store.ErrUnsupported)
+		note = fmt.Errorf("no letter left for keywords:%.200s: %w", lost, store.ErrUnsupported)
 	}
-	return let, nil
+	return makeLetters(f, string(kl), foreign), note, nil
 }
 
 func (a *applier) done(base, let, rest string, note error) store.Done {
@@ -264,30 +284,25 @@ func (a *applier) done(base, let, rest string, note error) store.Done {
 }
 
 // add makes a staged message visible.
-func (a *applier) add(m *store.Staged) store.Done {
+func (a *applier) add(m *store.Staged, w *wish) store.Done {
 	if m.Mailbox != a.b.name || !strings.HasPrefix(m.Temp, tempPrefix) {
 		return store.Done{Err: fmt.Errorf("message %q is not staged in %q: %w", m.Key, a.b.name, store.ErrNoMessage)}
 	}
-	if err := checkNew(m.NewMessage); err != nil {
-		return store.Done{Err: err}
+	if w.err != nil {
+		return store.Done{Err: w.err}
 	}
-	if r := a.list.find(xxhash.Sum64String(m.Key), m.Key); r >= 0 {
-		return store.Done{Err: fmt.Errorf("message %q has UID %d already: %w", m.Key, a.list.recs[r].uid, store.ErrChanged)}
-	}
-	uid, err := a.take(m.UID)
+	let, note, err := a.letters(m.Flags, m.Keywords, "")
 	if err != nil {
 		return store.Done{Err: err}
 	}
-	let, note := a.letters(m.Flags, m.Keywords, "")
 	name := m.Key + ":2," + let
 	if err := a.b.tmp.RenameNew(m.Temp, a.b.cur, name); err != nil {
 		return store.Done{Err: a.failed("add", m.Key, err)}
 	}
 	a.touchedCur = true
-	a.used[uid] = true
 	in := a.s.recall(m.Temp)
 	a.s.forget(m.Temp)
-	a.edit.added = append(a.edit.added, uidLine{uid, uidFields(m.Key, m.Content.GUID, m.Content.Size, in.vsize), m.Key})
+	a.edit.added = append(a.edit.added, uidLine{w.uid, uidFields(m.Key, m.Content.GUID, m.Content.Size, in.vsize), m.Key})
 	return a.done(m.Key, let, "", note)
 }
 
@@ -301,46 +316,9 @@ func uidFields(base string, g store.GUID, size, vsize int64) string {
 		f = append(f, "S"+strconv.FormatInt(size, 10))
 	}
 	if g != "" && string(g) != base {
-		f = append(f, "G"+string(g))
+		f = append(f, guidField(g))
 	}
 	return strings.Join(f, " ")
-}
-
-// take reserves a UID; 0 asks for the next one.
-func (a *applier) take(uid store.UID) (store.UID, error) {
-	if uid == 0 {
-		uid = a.nextUID()
-	}
-	if uid == 1<<32-1 {
-		return 0, fmt.Errorf("UID %d: %w", uid, store.ErrUnsupported)
-	}
-	if a.used[uid] || a.holds(uid) {
-		return 0, fmt.Errorf("UID %d is another message's: %w", uid, store.ErrChanged)
-	}
-	return uid, nil
-}
-
-// holds reports whether a line that stays has the UID.
-func (a *applier) holds(uid store.UID) bool {
-	i := a.list.search(uid)
-	return i >= 0 && !a.edit.drop[i]
-}
-
-// nextUID is the next UID as things stand in this period.
-func (a *applier) nextUID() store.UID {
-	next := max(a.list.next(), a.edit.hdr.next)
-	if a.c.UIDValidity != 0 && a.c.UIDValidity != a.list.hdr.valid {
-		next = max(a.c.UIDNext, 1)
-		for i := range a.list.recs {
-			if !a.edit.drop[i] {
-				next = max(next, a.list.recs[i].uid+1)
-			}
-		}
-	}
-	for u := range a.used {
-		next = max(next, u+1)
-	}
-	return next
 }
 
 // failed turns the system's error about one message into ours.
@@ -356,22 +334,23 @@ func (a *applier) failed(op, what string, err error) error {
 
 // absent tells a message that is gone from one that looks otherwise by now.
 func (a *applier) absent(op string, h store.Handle) error {
+	l, err := a.listing()
+	if err != nil {
+		return err
+	}
+	return absent(op, h, l)
+}
+
+func absent(op string, h store.Handle, l *listing) error {
 	_, name, ok := parseHandle(h)
 	if !ok {
 		return fmt.Errorf("%s %.80q: %w", op, h, store.ErrNoMessage)
 	}
 	base, _, _ := splitName(name)
-	if a.cur == nil {
-		l, err := a.s.list(a.b)
-		if err != nil {
-			return err
-		}
-		a.cur = l
-	}
 	want := xxhash.Sum64String(base)
-	for i, x := range a.cur.hashes {
-		if x == want && string(a.cur.base(i)) == base {
-			return fmt.Errorf("%s %q: its name is %q by now: %w", op, h, a.cur.handle(i), store.ErrChanged)
+	for i, x := range l.hashes {
+		if x == want && string(l.base(i)) == base {
+			return fmt.Errorf("%s %q: its name is %q by now: %w", op, h, l.handle(i), store.ErrChanged)
 		}
 	}
 	return fmt.Errorf("%s %q: %w", op, h, store.ErrNoMessage)

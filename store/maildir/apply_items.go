@@ -20,7 +20,10 @@ func (a *applier) flags(f store.FlagChange) store.Done {
 	}
 	dir, name := a.b.file(h)
 	base, let, rest := splitName(name)
-	newLet, note := a.letters(f.Flags, f.Keywords, foreignLetters(let, a.kw))
+	newLet, note, err := a.letters(f.Flags, f.Keywords, foreignLetters(let, a.kw))
+	if err != nil {
+		return store.Done{Err: err}
+	}
 	if newLet == makeLetters(0, let, "") {
 		// Nothing to do; the file keeps even the place (new/) and the order it has.
 		return store.Done{Handle: h, Hash: a.hash.visible(xxhash.Sum64String(base), newLet), Err: note}
@@ -50,7 +53,10 @@ func (a *applier) orAbsent(op string, h store.Handle, err error) error {
 
 // moveIn renames a message out of another mailbox into this one. The base name
 // is kept (Dovecot takes it for the GUID) unless it is taken here.
-func (a *applier) moveIn(ctx context.Context, m store.MoveIn) store.Done {
+func (a *applier) moveIn(ctx context.Context, m store.MoveIn, w *wish) store.Done {
+	if w.err != nil {
+		return store.Done{Err: w.err}
+	}
 	if err := ctx.Err(); err != nil {
 		return store.Done{Err: err}
 	}
@@ -67,7 +73,7 @@ func (a *applier) moveIn(ctx context.Context, m store.MoveIn) store.Done {
 	}
 	h, err := src.resolve(m.Handle)
 	if err != nil {
-		return store.Done{Err: err}
+		return store.Done{Err: a.s.missed(src, m.Handle, err)}
 	}
 	dir, name := src.file(h)
 	base, let, rest := splitName(name)
@@ -81,20 +87,23 @@ func (a *applier) moveIn(ctx context.Context, m store.MoveIn) store.Done {
 	if err != nil {
 		return store.Done{Err: err}
 	}
-	uid, err := a.take(m.UID)
+	newLet, note, err := a.letters(m.Flags, m.Keywords, capitals(foreignLetters(let, nil)))
 	if err != nil {
 		return store.Done{Err: err}
 	}
-	newLet, note := a.letters(m.Flags, m.Keywords, capitals(foreignLetters(let, nil)))
 	if err := dir.RenameNew(name, a.b.cur, target+":2,"+newLet+rest); err != nil {
-		return store.Done{Err: a.failed("move", base, err)}
+		if missing(err) {
+			err = a.s.missed(src, m.Handle, store.ErrNoMessage)
+		} else {
+			err = a.failed("move", base, err)
+		}
+		return store.Done{Err: err}
 	}
 	a.touchedCur = true
-	a.used[uid] = true
 	if drop >= 0 {
 		a.edit.drop[drop] = true
 	}
-	a.edit.added = append(a.edit.added, uidLine{uid, uidFields(target, guid, -1, -1), target})
+	a.edit.added = append(a.edit.added, uidLine{w.uid, uidFields(target, guid, -1, -1), target})
 	return a.done(target, newLet, rest, note)
 }
 
@@ -137,75 +146,50 @@ func (a *applier) targetBase(base string, guid store.GUID) (name string, drop in
 	return base, drop, checkGUID(guid, base)
 }
 
-// uid notes that a message gets another UID; what stands in the list at the end
-// is settled when all are known.
-func (a *applier) uid(u store.UIDChange, d *store.Done) {
+// missed says what became of a message of another mailbox.
+func (s *Store) missed(src *box, h store.Handle, err error) error {
+	if !errors.Is(err, store.ErrChanged) && !errors.Is(err, store.ErrNoMessage) {
+		return err
+	}
+	l, lerr := s.list(src)
+	if lerr != nil {
+		return lerr
+	}
+	return absent("move", h, l)
+}
+
+// uid gives a message that is here the UID that bind found free.
+func (a *applier) uid(u store.UIDChange, w *wish) store.Done {
+	if w.err != nil {
+		return store.Done{Err: w.err}
+	}
+	// Flags that this very change has set may have renamed it.
 	h, err := a.b.resolve(u.Handle)
 	if err != nil {
-		d.Err = a.orAbsent("set UID", u.Handle, err)
-		return
+		if h, err = a.s.locate(a.b, w.base); err == nil && h == "" {
+			err = fmt.Errorf("set UID %q: %w", u.Handle, store.ErrNoMessage)
+		}
+		if err != nil {
+			return store.Done{Err: err}
+		}
 	}
 	_, name := a.b.file(h)
-	base, let, _ := splitName(name)
-	i := a.list.find(xxhash.Sum64String(base), base)
+	_, let, _ := splitName(name)
 	fields := ""
-	if i >= 0 {
-		fields = string(a.list.fields(i))
-		if a.list.recs[i].uid == u.UID {
-			*d = store.Done{Handle: h, Hash: a.hash.visible(xxhash.Sum64String(base), let)}
-			return
-		}
+	if w.line >= 0 {
+		fields = string(a.list.fields(w.line))
 	}
-	if u.GUID != "" && fieldOf([]byte(fields), 'G') == "" && string(u.GUID) != base {
-		if d.Err = checkGUID(u.GUID, base); d.Err != nil {
-			return
-		}
-		fields = strings.TrimPrefix(fields+" G"+string(u.GUID), " ")
+	done := store.Done{Handle: h, Hash: a.hash.visible(xxhash.Sum64String(w.base), let)}
+	if lineGUID(fields) == "" && u.GUID != "" && string(u.GUID) != w.base {
+		fields = strings.TrimPrefix(fields+" "+guidField(u.GUID), " ")
+	} else if w.line >= 0 && a.list.recs[w.line].uid == w.uid {
+		return done
 	}
-	if i >= 0 {
-		a.edit.drop[i] = true
+	if w.line >= 0 {
+		a.edit.drop[w.line] = true
 	}
-	a.edit.added = append(a.edit.added, uidLine{u.UID, fields, base})
-	*d = store.Done{Handle: h, Hash: a.hash.visible(xxhash.Sum64String(base), let)}
-}
-
-// settleUIDs takes back those UID changes whose number another message has, once
-// all are known: within one change, numbers may be exchanged.
-func (a *applier) settleUIDs(done []store.Done) {
-	if len(a.c.UIDs) == 0 {
-		return
-	}
-	for again := true; again; {
-		again = false
-		owner := map[store.UID]string{}
-		for _, l := range a.edit.added {
-			if o, taken := owner[l.uid]; !taken || a.used[l.uid] && o > l.base {
-				owner[l.uid] = l.base
-			}
-		}
-		kept := a.edit.added[:0]
-		for _, l := range a.edit.added {
-			if l.uid != 0 && l.uid < 1<<32-1 && owner[l.uid] == l.base && !a.holds(l.uid) {
-				kept = append(kept, l)
-				continue
-			}
-			a.takeBack(l, done)
-			again = true
-		}
-		a.edit.added = kept
-	}
-}
-
-func (a *applier) takeBack(l uidLine, done []store.Done) {
-	if i := a.list.find(xxhash.Sum64String(l.base), l.base); i >= 0 {
-		delete(a.edit.drop, i)
-	}
-	for k := range done {
-		_, name, _ := parseHandle(done[k].Handle)
-		if base, _, _ := splitName(name); base == l.base {
-			done[k] = store.Done{Err: fmt.Errorf("UID %d is another message's: %w", l.uid, store.ErrChanged)}
-		}
-	}
+	a.edit.added = append(a.edit.added, uidLine{w.uid, fields, w.base})
+	return done
 }
 
 // expunge unlinks exactly the name that was seen.

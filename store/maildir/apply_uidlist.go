@@ -31,7 +31,8 @@ func (a *applier) writeUIDList() error {
 	}
 	e.sort()
 	if a.mustCompact() {
-		if err := a.compact(); err != nil {
+		// If the mailbox does not hold still: another time.
+		if _, err := a.compact(); err != nil {
 			return err
 		}
 	}
@@ -45,11 +46,16 @@ func (a *applier) writeUIDList() error {
 		e.drop[i] = true
 	}
 	// The lines at the end may be among those dropped: the number outlives them.
-	if a.c.UIDValidity == 0 || a.c.UIDValidity == a.list.hdr.valid {
+	if !a.newValidity() {
 		e.hdr.next = max(e.hdr.next, a.list.next())
 	}
 	for _, l := range e.added {
 		e.hdr.next = max(e.hdr.next, l.uid+1)
+	}
+	if a.newValidity() {
+		if err := a.s.raiseUIDValidity(a.c.UIDValidity); err != nil {
+			return err
+		}
 	}
 	if e.hdr.valid == 0 {
 		v, err := a.s.nextUIDValidity()
@@ -71,8 +77,7 @@ func (a *applier) header() {
 		e.hdr.valid, e.hdr.next, e.header = c.UIDValidity, a.nextUID(), true
 		return
 	}
-	next := a.nextUID()
-	if c.UIDNext > next {
+	if c.UIDNext > a.nextUID() {
 		e.hdr.next, e.header = c.UIDNext, true
 	}
 }
@@ -86,30 +91,29 @@ func (a *applier) mustCompact() bool {
 	return len(a.list.recs) > live+live/4+slack+len(a.c.Add)
 }
 
-// compact drops the lines whose files are gone, if the listing can be trusted.
-func (a *applier) compact() error {
+// compact drops the lines whose files are gone. It does so only if the mailbox
+// lists alike twice: a file that a rename hides must not lose its UID.
+func (a *applier) compact() (bool, error) {
 	before, err := a.s.lookAt(a.b.place)
 	if err != nil {
-		return err
+		return false, err
 	}
-	l, err := a.s.list(a.b)
-	if err != nil {
-		return err
-	}
-	l2, err := a.s.list(a.b)
-	if err != nil {
-		return err
+	var lists [2]*listing
+	for i := range lists {
+		if lists[i], err = a.s.list(a.b); err != nil {
+			return false, err
+		}
 	}
 	after, err := a.s.lookAt(a.b.place)
 	if err != nil {
-		return err
+		return false, err
 	}
-	a.s.setCount(a.b.name, len(l.entries))
-	if l.sum != l2.sum || messagesPart(before.Print) != messagesPart(after.Print) {
-		return nil // another time
+	if lists[0].sum != lists[1].sum || messagesPart(before.Print) != messagesPart(after.Print) {
+		return false, nil
 	}
-	there := make(map[uint64]struct{}, len(l.hashes))
-	for _, h := range l.hashes {
+	a.s.setCount(a.b.name, len(lists[0].entries))
+	there := make(map[uint64]struct{}, len(lists[0].hashes))
+	for _, h := range lists[0].hashes {
 		there[h] = struct{}{}
 	}
 	for i := range a.list.recs {
@@ -117,7 +121,7 @@ func (a *applier) compact() error {
 			a.edit.drop[i] = true
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // appendLines adds to the file in one write.

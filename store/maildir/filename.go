@@ -163,7 +163,7 @@ func fitKey(key string) bool {
 		return false
 	}
 	for i := 0; i < len(key); i++ {
-		if c := key[i]; c <= 0x20 || c == 0x7f || c == ':' {
+		if c := key[i]; c < 0x20 || c == 0x7f || c == ':' {
 			return false
 		}
 	}

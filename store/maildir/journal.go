@@ -206,12 +206,13 @@ func (s *Store) prune(j *journal) {
 		for rel != "." && rel != "" {
 			dir, name := splitPath(rel)
 			d, err := root.OpenDir(dir)
-			if err != nil {
-				return
+			if err == nil {
+				if err = d.Rmdir(name); err == nil {
+					err = d.Sync()
+				}
+				_ = d.Close()
 			}
-			err = errors.Join(d.Rmdir(name), d.Sync())
-			_ = d.Close()
-			if err != nil {
+			if err != nil && !missing(err) {
 				return
 			}
 			rel = dir

@@ -29,6 +29,9 @@ const (
 // Lock takes the account's lock file. It is never removed: the root directory
 // must not change in a run that changes nothing.
 func (s *Store) Lock(ctx context.Context, wait time.Duration) (func() error, error) {
+	if err := s.writing(); err != nil {
+		return nil, err
+	}
 	p, err := s.permsOf(s.root)
 	if err != nil {
 		return nil, err

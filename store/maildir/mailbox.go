@@ -42,6 +42,9 @@ func createOn(f fsys.FS, o Options) (*Store, error) {
 // only in a directory that is there already (INBOX, or a parent in LAYOUT=fs) it
 // is filled in place, cur last, for it is cur that makes a mailbox of it.
 func (s *Store) CreateMailbox(ctx context.Context, n store.Name, st store.Status) error {
+	if err := s.writing(); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -336,6 +339,9 @@ func (s *Store) findIn(n store.Name, want map[uint64]string, out map[string]stor
 // Cleanup completes renames that a dead run left half done, and removes what it
 // staged or was about to put into place.
 func (s *Store) Cleanup(ctx context.Context, in []store.Name) error {
+	if err := s.writing(); err != nil {
+		return err
+	}
 	errs := []error{s.recoverMoves()}
 	for _, root := range s.roots() {
 		errs = append(errs, s.cleanDir(root, true))

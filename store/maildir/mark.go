@@ -59,6 +59,9 @@ func (s *Store) Mark() (m store.Mark, ok bool, err error) {
 
 // SetMark writes the mark.
 func (s *Store) SetMark(m store.Mark) error {
+	if err := s.writing(); err != nil {
+		return err
+	}
 	if m.Replica == "" || len(m.Replica) > maxReplica || strings.ContainsAny(m.Replica, "\n\x00") {
 		return fmt.Errorf("mark: replica of %d bytes", len(m.Replica))
 	}

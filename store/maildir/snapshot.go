@@ -100,9 +100,7 @@ func (sn *snapshot) describe(m *store.Message, i int, l *uidList) {
 	m.Content.GUID = store.GUID(base)
 	if r := l.find(sn.list.hashes[i], base); r >= 0 {
 		m.UID = l.recs[r].uid
-		if g := fieldOf(l.fields(r), 'G'); g != "" {
-			m.Content.GUID = store.GUID(g)
-		}
+		m.Content.GUID = l.guid(r)
 	}
 }
 

@@ -64,17 +64,12 @@ func checkNew(m store.NewMessage) error {
 	return checkGUID(m.Content.GUID, m.Key)
 }
 
-// checkGUID: a GUID that is not the base name stands in the uidlist, where a
-// space would end it.
 func checkGUID(g store.GUID, base string) error {
 	if g == "" || string(g) == base {
 		return nil
 	}
 	if err := g.Check(); err != nil {
 		return fmt.Errorf("%w: %w", store.ErrUnsupported, err)
-	}
-	if strings.Contains(string(g), " ") {
-		return fmt.Errorf("message GUID %.80q holds a space: %w", string(g), store.ErrUnsupported)
 	}
 	return nil
 }
@@ -376,6 +371,9 @@ func (s *Store) syncBox(b *box, list []*store.Staged, whole bool, synced map[uin
 	}
 	for _, m := range list {
 		f, err := b.tmp.Open(m.Temp)
+		if missing(err) {
+			continue // Apply tells of it
+		}
 		if err != nil {
 			return err
 		}

@@ -20,16 +20,17 @@ import (
 
 // Store is an account in Maildirs.
 type Store struct {
-	opts    Options
-	layout  *layout
-	root    fsys.Dir // the mail root
-	inbox   fsys.Dir // where INBOX lives: the root, or INBOX=
-	control fsys.Dir // CONTROL=; nil: beside the mail
-	now     func() time.Time
-	run     string // recognises what this run made
-	seq     atomic.Uint64
-	umask   uint32
-	locked  atomic.Bool
+	opts     Options
+	layout   *layout
+	root     fsys.Dir // the mail root
+	inbox    fsys.Dir // where INBOX lives: the root, or INBOX=
+	control  fsys.Dir // CONTROL=; nil: beside the mail
+	now      func() time.Time
+	run      string // recognises what this run made
+	seq      atomic.Uint64
+	umask    uint32
+	readonly bool
+	locked   atomic.Bool
 
 	listed, opened, read, wrote atomic.Int64
 
@@ -43,6 +44,16 @@ var _ store.Store = (*Store)(nil)
 
 // Open opens an account. If it is not there, the error wraps store.ErrGone.
 func Open(o Options) (*Store, error) { return openOn(fsys.OS{}, o) }
+
+// OpenReadOnly opens an account that is to be read alone: whatever would change
+// it fails with store.ErrReadOnly.
+func OpenReadOnly(o Options) (*Store, error) {
+	s, err := Open(o)
+	if err == nil {
+		s.readonly = true
+	}
+	return s, err
+}
 
 // Create makes an account with an empty INBOX where there is none, and opens it.
 func Create(o Options) (*Store, error) { return createOn(fsys.OS{}, o) }
@@ -162,16 +173,23 @@ func (s *Store) Capabilities() store.Capabilities {
 	return store.Capabilities{
 		AssignUIDs: true, KeepGUIDs: true, MailboxGUIDs: true, Attributes: true, Subscriptions: true,
 		AtomicMove: true, Link: true, Keywords: maxKeywordLetters, MaxMessageSize: 1 << 40,
-		ReadOnly: s.readOnly(),
+		ReadOnly: s.readonly || s.unwritable(),
 	}
 }
 
-// readOnly tries nothing out: it asks the permissions of the root.
-func (s *Store) readOnly() bool {
-	if p, ok := s.root.(interface{ Writable() bool }); ok {
-		return !p.Writable()
+// unwritable reports whether the file system or the permissions of the root keep
+// us from writing. Nothing is tried out.
+func (s *Store) unwritable() bool {
+	w, err := s.root.Writable()
+	return err == nil && !w
+}
+
+// writing refuses what would change a store that is to be read alone.
+func (s *Store) writing() error {
+	if s.readonly {
+		return fmt.Errorf("%s: %w", s.opts, store.ErrReadOnly)
 	}
-	return false
+	return nil
 }
 
 // Location names the store in the form that opens it.
@@ -251,6 +269,11 @@ type box struct {
 // open opens the directories of a mailbox. tmp and the control directory are
 // opened (and made, if they are gone) for writing only.
 func (s *Store) open(n store.Name, write bool) (_ *box, err error) {
+	if write {
+		if err := s.writing(); err != nil {
+			return nil, err
+		}
+	}
 	p, err := s.find(n)
 	if err != nil {
 		return nil, err

@@ -322,6 +322,9 @@ func (s *Store) readSubscriptions() (*subscriptions, error) {
 
 // SetSubscribed subscribes or unsubscribes, under the dotlock that Dovecot uses.
 func (s *Store) SetSubscribed(ctx context.Context, n store.Name, on bool) error {
+	if err := s.writing(); err != nil {
+		return err
+	}
 	if err := s.layout.check(n); err != nil {
 		return err
 	}
@@ -393,6 +396,9 @@ func (s *Store) setAttributes(d fsys.Dir, name string, set map[string]string, p 
 
 // SetAttribute sets an attribute of the account.
 func (s *Store) SetAttribute(ctx context.Context, key, value string) error {
+	if err := s.writing(); err != nil {
+		return err
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -264,8 +265,8 @@ func (l *uidList) find(hash uint64, base string) int {
 // guid gives the G field of a line, or the base name.
 func (l *uidList) guid(i int) store.GUID {
 	r := &l.recs[i]
-	if g := fieldOf(l.fields(i), 'G'); g != "" {
-		return store.GUID(g)
+	if g := lineGUID(string(l.fields(i))); g != "" {
+		return g
 	}
 	return store.GUID(l.data[r.base:r.end])
 }
@@ -280,10 +281,31 @@ func (l *uidList) fields(i int) []byte {
 	return bytes.TrimSuffix(f[bytes.IndexByte(f, ' ')+1:], []byte{' '})
 }
 
-func fieldOf(fields []byte, letter byte) string {
-	for f := range bytes.SplitSeq(fields, []byte{' '}) {
-		if len(f) > 1 && f[0] == letter {
-			return string(f[1:])
+// A GUID stands in the field G. One with a space in it cannot: it stands in
+// hexadecimal in a field of ours, Y, which Dovecot keeps and does not read (it
+// shows the base name then).
+func guidField(g store.GUID) string {
+	if strings.IndexByte(string(g), ' ') >= 0 {
+		return "Y" + hex.EncodeToString([]byte(g))
+	}
+	return "G" + string(g)
+}
+
+// lineGUID reads the GUID out of a line's fields; "" if there is none.
+func lineGUID(fields string) store.GUID {
+	for fields != "" {
+		var f string
+		f, fields, _ = strings.Cut(fields, " ")
+		if len(f) < 2 {
+			continue
+		}
+		switch f[0] {
+		case 'G':
+			return store.GUID(f[1:])
+		case 'Y':
+			if g, err := hex.DecodeString(f[1:]); err == nil {
+				return store.GUID(g)
+			}
 		}
 	}
 	return ""

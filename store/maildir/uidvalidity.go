@@ -35,8 +35,8 @@ func (s *Store) nextUIDValidity() (store.UIDValidity, error) {
 func (s *Store) raiseUIDValidity(v store.UIDValidity) error {
 	d := s.subsDir()
 	last, err := s.lastUIDValidity(d)
-	if err != nil || v <= last {
-		return err
+	if err != nil || v <= last || last == 0 {
+		return err // no file: Dovecot begins with the clock, as does the caller
 	}
 	return s.writeUIDValidity(d, last, v)
 }

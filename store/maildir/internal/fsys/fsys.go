@@ -105,6 +105,8 @@ type Dir interface {
 	Chmod(name string, mode uint32) error
 	Chown(name string, uid, gid int) error
 
+	// Writable reports whether the process may make entries here.
+	Writable() (bool, error)
 	// Sync makes the entries durable, SyncFS the whole file system.
 	Sync() error
 	SyncFS() error

@@ -305,6 +305,14 @@ func (d *osDir) Chown(name string, uid, gid int) error {
 	return d.err("chown", name, unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
 }
 
+func (d *osDir) Writable() (bool, error) {
+	err := unix.Faccessat(d.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	if err == unix.EROFS || err == unix.EACCES || err == unix.EPERM {
+		return false, nil
+	}
+	return err == nil, d.err("access", "", err)
+}
+
 func (d *osDir) Sync() error {
 	return d.err("fsync", "", retry(func() error { return unix.Fsync(d.fd) }))
 }
