@@ -275,6 +275,8 @@ type Message struct {
 	// Key is the part of the handle that flag changes leave alone (on a Maildir
 	// the base name before ":2,"): what an intent names.
 	Key string
+	// Hash is Snapshot.Hash of the handle; 0 where no snapshot gave the message.
+	Hash uint64
 }
 
 // Handle names a message in its mailbox together with its visible state: it

@@ -33,12 +33,7 @@ func (sn *snapshot) Len() int             { return len(sn.list.entries) }
 
 // Hash mixes base name, letters and the keywords they stand for.
 func (sn *snapshot) Hash(i int) uint64 {
-	return sn.hash.visible(sn.list.hashes[i], letters(sn.list, i))
-}
-
-func letters(l *listing, i int) string {
-	_, let, _ := splitName(string(l.name(i)))
-	return let
+	return sn.hash.visible(sn.list.hashes[i], sn.list.letters(i))
 }
 
 // UIDsStand: the uidlist is the very file of then, or that file with lines
@@ -95,6 +90,7 @@ func (sn *snapshot) describe(m *store.Message, i int, l *uidList) {
 	name := string(m.Handle[len("cur/"):])
 	base, let, _ := splitName(name)
 	m.Key = base
+	m.Hash = sn.Hash(i)
 	m.Flags = parseFlags(let)
 	m.Keywords = sn.kw.of(let)
 	m.Content.GUID = store.GUID(base)

@@ -252,7 +252,7 @@ func (a *account) describe(m *message) store.Message {
 		Handle: m.handle(), UID: m.uid, Key: m.key,
 		Content: store.Content{GUID: m.guid, Size: int64(len(m.body)), Hash: m.hash},
 		Flags:   m.flags, Keywords: slices.Clone(m.keywords), Received: m.received,
-		Changed: m.changed, Inode: m.inode,
+		Changed: m.changed, Inode: m.inode, Hash: m.visible(),
 	}
 	if a.caps.ModSeqs {
 		d.ModSeq = m.mod

@@ -125,7 +125,7 @@ func (sn *snapshot) DescribeUIDs(idx []int) ([]store.Message, error) {
 		d := sn.s.acc.describe(&sn.msgs[i])
 		out = append(out, store.Message{
 			Handle: d.Handle, UID: d.UID, Content: store.Content{GUID: d.Content.GUID},
-			Flags: d.Flags, Keywords: d.Keywords, ModSeq: d.ModSeq, Key: d.Key,
+			Flags: d.Flags, Keywords: d.Keywords, ModSeq: d.ModSeq, Key: d.Key, Hash: d.Hash,
 		})
 	}
 	return out, nil

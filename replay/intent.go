@@ -1,0 +1,248 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/changelog/logdb"
+	"dsync/changelog/pack"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// Kinds of intent in the log.
+const (
+	intentStage uint8 = 1 // mailboxes in which a run stages messages
+	intentBox   uint8 = 2 // effects on one mailbox
+)
+
+// What an effect of an intentBox is.
+const (
+	effectPut    = 1 // a message of this key is to be here, so
+	effectRemove = 2 // no message of this key is to be here
+)
+
+// maxIntentItems bounds one intent; a large change writes several.
+const maxIntentItems = 2000
+
+// intended is one effect as written down before it was made.
+type intended struct {
+	effect   uint64
+	key      string
+	uid      store.UID
+	flags    store.Flags
+	keywords []string
+	entry    *changelog.Message
+}
+
+// boxIntent is what a run meant to do to one mailbox.
+type boxIntent struct {
+	path    store.Name
+	mailbox store.MailboxGUID
+	items   []intended
+}
+
+func (b *boxIntent) encode() []byte {
+	out := pack.Array(nil, 3)
+	out = pack.String(out, b.path)
+	out = pack.FixedOrNone(out, b.mailbox[:])
+	out = pack.Array(out, len(b.items))
+	for _, it := range b.items {
+		out = pack.Array(out, 6)
+		out = pack.Uint(out, it.effect)
+		out = pack.String(out, it.key)
+		out = pack.Uint(out, uint64(it.uid))
+		out = pack.Uint(out, uint64(it.flags))
+		out = pack.Array(out, len(it.keywords))
+		for _, k := range it.keywords {
+			out = pack.String(out, k)
+		}
+		out = pack.Bytes(out, changelog.AppendMessage(nil, it.entry))
+	}
+	return out
+}
+
+const maxEntry = 1 << 20 // bytes of one entry in an intent
+
+func decodeBoxIntent(b []byte) (*boxIntent, error) {
+	r := pack.New(b, "intent")
+	r.Fields(3)
+	out := &boxIntent{path: store.Name(r.String(store.MaxName))}
+	r.FixedOrNone(out.mailbox[:])
+	for range r.Array(maxIntentItems, 6) {
+		r.Fields(6)
+		it := intended{effect: r.Uint64(), key: r.String(store.MaxGUID * 4)}
+		it.uid = store.UID(r.Uint32())
+		it.flags = store.Flags(r.Uint(uint64(store.AllFlags)))
+		for range r.Array(store.MaxKeywords, 1) {
+			it.keywords = append(it.keywords, r.String(store.MaxKeyword))
+		}
+		raw := r.Bytes(maxEntry)
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		m, err := changelog.DecodeMessage(raw)
+		if err != nil {
+			return nil, err
+		}
+		it.entry = m
+		out.items = append(out.items, it)
+	}
+	return out, r.End()
+}
+
+func encodeStage(names []store.Name) []byte {
+	out := pack.Array(nil, len(names))
+	for _, n := range names {
+		out = pack.String(out, n)
+	}
+	return out
+}
+
+func decodeStage(b []byte) ([]store.Name, error) {
+	r := pack.New(b, "intent")
+	var out []store.Name
+	for range r.Array(1<<20, 1) {
+		out = append(out, store.Name(r.String(store.MaxName)))
+	}
+	return out, r.End()
+}
+
+// Settle finds out which effects of a dead run stand, and records those, so that
+// the next look does not take them for a client's. Staged files that nobody will
+// make visible are removed. It is called before every look; without intents it
+// does nothing.
+func Settle(ctx context.Context, st store.Store, acct *logdb.Account, p *merge.Policy) error {
+	in, err := acct.Intents()
+	if err != nil || len(in) == 0 {
+		return err
+	}
+	b := acct.Batch()
+	defer b.Discard()
+	meta := acct.Meta()
+	boxes := map[store.Name]map[string]store.Message{}
+	for _, i := range in {
+		switch i.Kind {
+		case intentStage:
+			names, err := decodeStage(i.Payload)
+			if err != nil {
+				return fmt.Errorf("settle intent %d: %w", i.ID, err)
+			}
+			if err := st.Cleanup(ctx, names); err != nil {
+				return fmt.Errorf("remove what a dead run staged: %w", err)
+			}
+		case intentBox:
+			x, err := decodeBoxIntent(i.Payload)
+			if err != nil {
+				return fmt.Errorf("settle intent %d: %w", i.ID, err)
+			}
+			if err := settleBox(ctx, st, acct, b, &meta, x, boxes, p); err != nil {
+				return err
+			}
+		}
+		b.DeleteIntent(i.ID)
+	}
+	b.PutMeta(&meta)
+	return b.Commit(true)
+}
+
+func settleBox(ctx context.Context, st store.Store, acct *logdb.Account, b *logdb.Batch, meta *logdb.Meta, x *boxIntent,
+	boxes map[store.Name]map[string]store.Message, p *merge.Policy) error {
+	here, ok := boxes[x.path]
+	if !ok {
+		var err error
+		if here, err = byKey(ctx, st, x.path); err != nil {
+			return fmt.Errorf("settle %s: %w", x.path, err)
+		}
+		boxes[x.path] = here
+	}
+	var away []string
+	for _, it := range x.items {
+		if _, ok := here[it.key]; !ok && it.effect == effectPut {
+			away = append(away, it.key)
+		}
+	}
+	elsewhere, err := st.Find(ctx, away)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", x.path, err)
+	}
+	for _, it := range x.items {
+		m, found := here[it.key]
+		rec := &logdb.Record{Message: *it.entry, Mailbox: x.mailbox, ShownFlags: p.Flags(it.entry), ShownKeywords: p.Keywords(it.entry)}
+		switch {
+		case it.effect == effectRemove && !found:
+			rec.Mailbox, rec.ShownFlags, rec.ShownKeywords = store.MailboxGUID{}, 0, nil
+		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && slices.Equal(m.Keywords, it.keywords):
+			rec.Handle, rec.Inode, rec.Hash = m.Handle, m.Inode, m.Hash
+		case it.effect == effectPut && !found && elsewhere[it.key].Handle != "":
+			rec.Handle = store.Handle(it.key)
+		default:
+			continue
+		}
+		meta.HighestMod++
+		rec.ModSeq = meta.HighestMod
+		if err := replaceRecords(acct, b, rec, it.entry.Origins); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byKey lists a mailbox by key; one that is not there is empty.
+func byKey(ctx context.Context, st store.Store, n store.Name) (map[string]store.Message, error) {
+	out := map[string]store.Message{}
+	snap, err := st.Scan(ctx, n, nil)
+	if errors.Is(err, store.ErrNoMailbox) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	idx := make([]int, snap.Len())
+	for i := range idx {
+		idx[i] = i
+	}
+	ms, _, err := snap.Describe(ctx, idx)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range ms {
+		out[m.Key] = m
+	}
+	return out, nil
+}
+
+// replaceRecords puts a record in the place of all that share an origin with it.
+func replaceRecords(acct *logdb.Account, b *logdb.Batch, rec *logdb.Record, origins []changelog.Write) error {
+	var olds []*logdb.Record
+	for _, o := range origins {
+		r, err := acct.Record(o.Dot)
+		if err != nil {
+			return err
+		}
+		if r != nil && !slices.ContainsFunc(olds, func(x *logdb.Record) bool { return x.ID() == r.ID() }) {
+			olds = append(olds, r)
+		}
+	}
+	putRecord(b, olds, rec)
+	return nil
+}
+
+// putRecord puts rec in the place of several records that are one now.
+func putRecord(b *logdb.Batch, olds []*logdb.Record, rec *logdb.Record) {
+	var first *logdb.Record
+	for _, r := range olds {
+		if r.ID() == rec.ID() {
+			first = r
+		}
+	}
+	for _, r := range olds {
+		if r != first {
+			b.DeleteRecord(r)
+		}
+	}
+	b.PutRecord(first, rec)
+}
