@@ -30,6 +30,7 @@ const maxPerLock = 20000
 //
 // A crash after 3 leaves messages under their keys, without UIDs.
 func (s *Store) Apply(ctx context.Context, n store.Name, c *store.Change) (*store.Result, error) {
+	s.evict()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -279,7 +280,7 @@ func (a *applier) letters(f store.Flags, kws []string, foreign string) (let stri
 func (a *applier) done(base, let, rest string, note error) store.Done {
 	return store.Done{
 		Handle: store.Handle("cur/" + base + ":2," + let + rest),
-		Hash:   a.hash.visible(xxhash.Sum64String(base), let), Err: note,
+		Hash:   a.hash.of(base, let), Err: note,
 	}
 }
 

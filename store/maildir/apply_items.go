@@ -26,7 +26,7 @@ func (a *applier) flags(f store.FlagChange) store.Done {
 	}
 	if newLet == makeLetters(0, let, "") {
 		// Nothing to do; the file keeps even the place (new/) and the order it has.
-		return store.Done{Handle: h, Hash: a.hash.visible(xxhash.Sum64String(base), newLet), Err: note}
+		return store.Done{Handle: h, Hash: a.hash.of(base, newLet), Err: note}
 	}
 	if err := dir.RenameNew(name, a.b.cur, base+":2,"+newLet+rest); err != nil {
 		if missing(err) {
@@ -179,7 +179,7 @@ func (a *applier) uid(u store.UIDChange, w *wish) store.Done {
 	if w.line >= 0 {
 		fields = string(a.list.fields(w.line))
 	}
-	done := store.Done{Handle: h, Hash: a.hash.visible(xxhash.Sum64String(w.base), let)}
+	done := store.Done{Handle: h, Hash: a.hash.of(w.base, let)}
 	if lineGUID(fields) == "" && u.GUID != "" && string(u.GUID) != w.base {
 		fields = strings.TrimPrefix(fields+" "+guidField(u.GUID), " ")
 	} else if w.line >= 0 && a.list.recs[w.line].uid == w.uid {

@@ -116,11 +116,10 @@ func newHasher(kw *keywords) *hasher {
 
 // visible mixes the hash of the base name with the letters. The letters are
 // added up, so their order is of no account.
-func (h *hasher) visible(base uint64, letters string) uint64 {
+func (h *hasher) visible(base uint64, letters []byte) uint64 {
 	var seen [4]uint64
 	var sum uint64
-	for i := 0; i < len(letters); i++ {
-		c := letters[i]
+	for _, c := range letters {
 		if seen[c>>6]&(1<<(c&63)) != 0 {
 			continue
 		}
@@ -133,11 +132,9 @@ func (h *hasher) visible(base uint64, letters string) uint64 {
 	return x ^ x>>32
 }
 
-// handleHash is visible for a handle as a string.
-func (h *hasher) handleHash(handle store.Handle) uint64 {
-	_, name, _ := strings.Cut(string(handle), "/")
-	base, letters, _ := splitName(name)
-	return h.visible(xxhash.Sum64String(base), letters)
+// of is visible for a base name and letters as strings.
+func (h *hasher) of(base, letters string) uint64 {
+	return h.visible(xxhash.Sum64String(base), []byte(letters))
 }
 
 // parseHandle splits "cur/NAME" or "new/NAME". It refuses whatever could name

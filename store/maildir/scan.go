@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -41,6 +42,18 @@ func (l *listing) name(i int) []byte {
 func (l *listing) base(i int) []byte {
 	e := &l.entries[i]
 	return l.slab[e.off : int(e.off)+int(e.blen)]
+}
+
+// letters is splitName's, without a string.
+func (l *listing) letters(i int) []byte {
+	info, ok := bytes.CutPrefix(l.name(i)[l.entries[i].blen:], []byte(":2,"))
+	if !ok {
+		return nil
+	}
+	if k := bytes.IndexByte(info, ','); k >= 0 {
+		info = info[:k]
+	}
+	return info
 }
 
 func (l *listing) handle(i int) store.Handle {

@@ -49,11 +49,11 @@ func (s *Store) Stage(ctx context.Context, n store.Name, m store.NewMessage, bod
 	if err := checkNew(m); err != nil {
 		return nil, err
 	}
-	b, err := s.open(n, true)
+	b, err := s.stagingBox(n)
 	if err != nil {
 		return nil, readOnlyErr(err)
 	}
-	defer b.close()
+	defer s.doneStaging(b)
 	return s.stage(ctx, b, m, body)
 }
 
@@ -252,11 +252,11 @@ func (s *Store) StageLink(ctx context.Context, n store.Name, m store.NewMessage,
 	if err := checkNew(m); err != nil {
 		return nil, err
 	}
-	b, err := s.open(n, true)
+	b, err := s.stagingBox(n)
 	if err != nil {
 		return nil, readOnlyErr(err)
 	}
-	defer b.close()
+	defer s.doneStaging(b)
 	src, err := s.open(from, false)
 	if err != nil {
 		return nil, err

@@ -77,7 +77,11 @@ func (d *osDir) Self() (Info, error) {
 
 func (d *osDir) Stat(path string) (Info, error) {
 	var st unix.Stat_t
-	if err := retry(func() error { return unix.Fstatat(d.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
+	err := unix.Fstatat(d.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW)
+	for err == unix.EINTR {
+		err = unix.Fstatat(d.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
 		return Info{}, d.err("stat", path, err)
 	}
 	return fromStat(&st), nil
@@ -86,7 +90,10 @@ func (d *osDir) Stat(path string) (Info, error) {
 func (d *osDir) StatBirth(path string) (Info, error) {
 	var st unix.Statx_t
 	const mask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
-	err := retry(func() error { return unix.Statx(d.fd, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st) })
+	err := unix.Statx(d.fd, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st)
+	for err == unix.EINTR {
+		err = unix.Statx(d.fd, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st)
+	}
 	if err == unix.ENOSYS || err == unix.EPERM {
 		return d.Stat(path)
 	}
