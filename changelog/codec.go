@@ -34,6 +34,7 @@ const (
 	MaxAttrKey   = 1 << 12 // bytes
 	MaxAttrValue = 1 << 20 // bytes
 	MaxEvents    = 1 << 20 // events in one value
+	MaxSeq       = 1 << 62 // sequence number of a dot; sets reckon with the one above
 )
 
 // dict collects the replicas and writes of a value, so that each is written once
@@ -50,11 +51,23 @@ func compareWrites(a, b Write) int {
 	return a.Stamp.Compare(b.Stamp)
 }
 
-func (d *dict) rep(r Replica) {
-	if i, ok := slices.BinarySearchFunc(d.reps, r, Replica.Compare); !ok {
-		d.reps = slices.Insert(d.reps, i, r)
+// addRep and addWrite insert into ascending lists. They give the list back, as
+// append does: stored through a pointer it would always be on the heap.
+func addRep(rs []Replica, r Replica) []Replica {
+	if i, ok := slices.BinarySearchFunc(rs, r, Replica.Compare); !ok {
+		return slices.Insert(rs, i, r)
 	}
+	return rs
 }
+
+func addWrite(ws []Write, w Write) []Write {
+	if i, ok := slices.BinarySearchFunc(ws, w, compareWrites); !ok {
+		return slices.Insert(ws, i, w)
+	}
+	return ws
+}
+
+func (d *dict) rep(r Replica) { d.reps = addRep(d.reps, r) }
 
 func (d *dict) dot(x Dot) {
 	if !x.IsZero() {
@@ -63,10 +76,8 @@ func (d *dict) dot(x Dot) {
 }
 
 func (d *dict) write(w Write) {
-	if i, ok := slices.BinarySearchFunc(d.writes, w, compareWrites); !ok {
-		d.writes = slices.Insert(d.writes, i, w)
-		d.rep(w.Dot.Replica)
-	}
+	d.writes = addWrite(d.writes, w)
+	d.rep(w.Dot.Replica)
 }
 
 func (d *dict) dots(s *Dots) {
@@ -171,7 +182,7 @@ func (r *reader) readLists() {
 	for i := range n {
 		var w Write
 		w.Dot.Replica = r.rep()
-		w.Dot.Seq = r.Uint64()
+		w.Dot.Seq = r.Uint(MaxSeq)
 		w.Stamp.Time = r.Int()
 		w.Stamp.Count = r.Uint32()
 		if r.OK() && (w.Dot.Seq == 0 || i > 0 && compareWrites(r.writes[i-1], w) >= 0) {
@@ -227,7 +238,7 @@ func (r *reader) dot() Dot {
 	if n != 2 {
 		r.Fail("a dot of %d parts", n)
 	}
-	d := Dot{r.rep(), r.Uint64()}
+	d := Dot{r.rep(), r.Uint(MaxSeq)}
 	if r.OK() && d.Seq == 0 {
 		r.Fail("dot with sequence number 0")
 	}
@@ -261,10 +272,10 @@ func (r *reader) ranges() []Range {
 	rs := make([]Range, n)
 	last := uint64(0)
 	for i := range rs {
-		gap, more := r.Uint64(), r.Uint64()
+		gap, more := r.Uint(MaxSeq), r.Uint(MaxSeq)
 		lo := last + gap
 		hi := lo + more
-		if r.OK() && (gap == 0 || i > 0 && gap == 1 || lo < last || hi < lo) {
+		if r.OK() && (gap == 0 || i > 0 && gap == 1 || hi > MaxSeq) {
 			r.Fail("range out of order")
 		}
 		rs[i], last = Range{lo, hi}, hi

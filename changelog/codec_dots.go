@@ -43,7 +43,7 @@ func ReadDot(r *pack.Reader) Dot {
 	if n != 3 {
 		r.Fail("a dot of %d parts", n)
 	}
-	d := Dot{Replica{ReplicaID(r.Uint64()), r.Uint32()}, r.Uint64()}
+	d := Dot{Replica{ReplicaID(r.Uint64()), r.Uint32()}, r.Uint(MaxSeq)}
 	if r.OK() && (d.Replica.ID == 0 || d.Seq == 0) {
 		r.Fail("dot %v", d)
 	}
@@ -89,7 +89,7 @@ func DecodeSeen(b []byte) (Seen, error) {
 		s.Tags = make([]TagOf, n)
 	}
 	for i := range s.Tags {
-		t := TagOf{r.rep(), Position{r.Uint64(), Tag(r.Uint64())}}
+		t := TagOf{r.rep(), Position{r.Uint(MaxSeq), Tag(r.Uint64())}}
 		if r.OK() && i > 0 && s.Tags[i-1].Replica.Compare(t.Replica) >= 0 {
 			r.Fail("tag of %v out of order", t.Replica)
 		}

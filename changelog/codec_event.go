@@ -229,7 +229,7 @@ func (r *eventReader) nameAt() store.Name {
 
 func (r *eventReader) event() Event {
 	r.Fields(6)
-	e := Event{Dot: Dot{r.rep(), r.Uint64()}, Stamp: Stamp{r.Int(), r.Uint32()}, Cause: r.dot()}
+	e := Event{Dot: Dot{r.rep(), r.Uint(MaxSeq)}, Stamp: Stamp{r.Int(), r.Uint32()}, Cause: r.dot()}
 	if r.OK() && e.Dot.Seq == 0 {
 		r.Fail("dot with sequence number 0")
 	}

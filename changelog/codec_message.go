@@ -16,22 +16,28 @@ import (
 // Nothing is allocated if dst has room and the message no more than 4 replicas
 // and 8 writes.
 func AppendMessage(dst []byte, m *Message) []byte {
-	var reps [4]Replica
-	var writes [8]Write
-	d := dict{reps[:0], writes[:0]}
+	var repRoom [4]Replica
+	var writeRoom [8]Write
+	reps, writes := repRoom[:0], writeRoom[:0]
 	for _, w := range m.Origins {
-		d.write(w)
+		writes = addWrite(writes, w)
 	}
 	for i := range m.Presence {
-		d.write(m.Presence[i].Write)
+		writes = addWrite(writes, m.Presence[i].Write)
 	}
 	for i := range m.Flags {
-		d.write(m.Flags[i].Write)
+		writes = addWrite(writes, m.Flags[i].Write)
 	}
 	for i := range m.Keywords {
-		d.write(m.Keywords[i].Write)
+		writes = addWrite(writes, m.Keywords[i].Write)
 	}
-	d.dots(&m.Past)
+	for i := range writes {
+		reps = addRep(reps, writes[i].Dot.Replica)
+	}
+	for i := range m.Past.per {
+		reps = addRep(reps, m.Past.per[i].Replica)
+	}
+	d := dict{reps, writes}
 
 	dst = d.append(pack.Uint(pack.Array(dst, 14), MessageFormat))
 	dst = pack.Array(dst, len(m.Origins))
