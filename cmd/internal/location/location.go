@@ -178,3 +178,10 @@ func (l Location) String() string {
 }
 
 func escape(s string) string { return strings.ReplaceAll(s, ":", "::") }
+
+// Directory expands and completes the path of a directory.
+func Directory(s string, v *Vars) (string, error) {
+	var l Location
+	err := l.path(&l.Path, s, v)
+	return l.Path, err
+}

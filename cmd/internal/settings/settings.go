@@ -41,6 +41,7 @@ func Known() []string { return []string{MailLocation, ChangeLog, SpecialUse, Rem
 // Set is a set of settings.
 type Set struct {
 	values  map[string]string
+	file    map[string]string // key -> file it came from
 	Ignored []string // Dovecot's settings that mean nothing here, as given
 }
 
@@ -50,16 +51,19 @@ func (s *Set) Get(key string) (string, bool) {
 	return v, ok
 }
 
+// File names the file that a setting came from; "" if -o gave it.
+func (s *Set) File(key string) string { return s.file[key] }
+
 // Put reads one "KEY=VALUE".
 func (s *Set) Put(text string) error {
 	key, value, ok := strings.Cut(text, "=")
 	if !ok {
 		return fmt.Errorf("setting %.60q: want KEY=VALUE", text)
 	}
-	return s.put(strings.TrimSpace(key), strings.TrimSpace(value))
+	return s.put(strings.TrimSpace(key), strings.TrimSpace(value), "")
 }
 
-func (s *Set) put(key, value string) error {
+func (s *Set) put(key, value, file string) error {
 	if !isKey(key) {
 		return fmt.Errorf("setting %.60q: not a setting's name", key)
 	}
@@ -71,9 +75,9 @@ func (s *Set) put(key, value string) error {
 		return nil
 	}
 	if s.values == nil {
-		s.values = map[string]string{}
+		s.values, s.file = map[string]string{}, map[string]string{}
 	}
-	s.values[key] = value
+	s.values[key], s.file[key] = value, file
 	return nil
 }
 
@@ -96,7 +100,7 @@ func (s *Set) Read(name string, r io.Reader) error {
 		if line++; line > MaxLines {
 			return fmt.Errorf("%s:%d: more than %d lines", name, line, MaxLines)
 		}
-		if err := s.line(in.Text()); err != nil {
+		if err := s.line(in.Text(), name); err != nil {
 			return fmt.Errorf("%s:%d: %w", name, line, err)
 		}
 	}
@@ -108,7 +112,7 @@ func (s *Set) Read(name string, r io.Reader) error {
 	return nil
 }
 
-func (s *Set) line(text string) error {
+func (s *Set) line(text, file string) error {
 	text = strings.TrimSpace(text)
 	if text == "" || text[0] == '#' {
 		return nil
@@ -130,7 +134,7 @@ func (s *Set) line(text string) error {
 	if key = strings.TrimSpace(key); !isKey(key) {
 		return fmt.Errorf("%.60q: want key = value", text)
 	}
-	return s.put(key, value)
+	return s.put(key, value, file)
 }
 
 // nearest gives a setting of ours from which key differs by at most two letters.

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/engine"
+	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/settings"
+	"dsync/store"
+)
+
+// lookRun is one command line of verify, dump, log or check.
+type lookRun struct {
+	*program
+	*call
+	set  *settings.Set
+	uses map[string]string
+	vars *location.Vars
+	at   []location.Location // one for each word
+	log  string              // directory of the database
+}
+
+func startLook(p *program, c *call) (*lookRun, error) {
+	r := &lookRun{program: p, call: c}
+	if err := checkUser(r.user); err != nil {
+		return nil, err
+	}
+	if r.user != "" {
+		p.msg.user = r.user
+	}
+	var err error
+	if r.set, err = p.settings(c.values); err != nil {
+		return nil, err
+	}
+	if r.uses, err = specialUses(r.set); err != nil {
+		return nil, err
+	}
+	r.vars = p.vars(r.user)
+	for _, w := range r.words {
+		l, err := location.OneWord(w, r.vars)
+		if err != nil {
+			return nil, asked(err)
+		}
+		r.at = append(r.at, l)
+	}
+	r.log, err = p.changeLog(r.set, r.vars)
+	return r, err
+}
+
+// wanted gives what -m names; nil if there is no -m.
+func (r *lookRun) wanted() ([]store.Name, error) {
+	if len(r.mailboxes) == 0 && !r.treeOnly {
+		return nil, nil
+	}
+	out := []store.Name{}
+	for _, m := range r.mailboxes {
+		names, err := choose.Named(m, !r.at[0].FS, r.uses)
+		if err != nil {
+			return nil, usagef("-m: %w", err)
+		}
+		out = append(out, names...)
+	}
+	return out, nil
+}
+
+func (r *lookRun) logOptions(names []store.Name) engine.LogOptions {
+	return engine.LogOptions{
+		User: r.vars.User, Location: r.at[0].String(), ChangeLog: r.log, Mailboxes: names,
+		Notice: func(l engine.Level, s string) { r.msg.print(l, s) },
+	}
+}
+
+// open opens the account of one word for reading.
+func (r *lookRun) open(i int) (store.Store, error) {
+	s, err := r.calls.look(r.at[i].String())
+	if errors.Is(err, store.ErrGone) {
+		return nil, fmt.Errorf("no account at %s: %w", r.at[i], err)
+	}
+	return s, err
+}
+
+// unsure reports what a look could not show, and the status that follows.
+func (r *lookRun) unsure(skipped []store.Skip, unstable []store.Name) int {
+	exit := engine.ExitOK
+	for _, n := range unstable {
+		r.msg.printf(engine.Warning, "%q changed while it was listed; run again", string(n))
+		exit = engine.ExitAgain
+	}
+	for _, s := range skipped {
+		r.msg.print(engine.Error, s.String())
+		exit = engine.Combine(exit, skipExit(s.Err))
+	}
+	return exit
+}
+
+// tooLate turns a cancelled look into its error.
+func tooLate(ctx context.Context, err error) error {
+	if c := ctx.Err(); c != nil {
+		return engine.Fail(engine.ExitTemp, fmt.Errorf("interrupted: %w", c))
+	}
+	return err
+}
+
+// skipExit is the status for an item that could not be shown.
+func skipExit(err error) int {
+	if e := exitOf(err); e == engine.ExitPermission {
+		return e
+	}
+	return engine.ExitData
+}

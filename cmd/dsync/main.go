@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"os/user"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"dsync/cmd/internal/engine"
+	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/opener"
+	"dsync/cmd/internal/progress"
+	"dsync/store"
+)
+
+func main() {
+	p := &program{
+		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), homeOf: systemHome,
+		msg: messages{w: os.Stderr},
+		calls: calls{
+			run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs, look: opener.Look,
+		},
+	}
+	if width, ok := progress.Terminal(os.Stderr); ok {
+		p.width = width
+		p.msg.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		p.last.now(engine.ExitTemp, errors.New("stopped by a second signal"))
+		os.Exit(engine.ExitTemp)
+	}()
+	os.Exit(p.main(ctx, os.Args[1:]))
+}
+
+// calls is what the program asks of others; tests put their own in.
+type calls struct {
+	run     func(context.Context, engine.Options) *engine.Report
+	log     func(context.Context, engine.LogOptions, func(engine.LogLine) error) error
+	check   func(context.Context, engine.CheckOptions) *engine.CheckReport
+	modSeqs func(context.Context, engine.LogOptions) (engine.ModSeqs, error)
+	look    func(location string) (store.Store, error)
+}
+
+// program is one call of dsync and all that it touches of the world.
+type program struct {
+	stdout io.Writer
+	env    func(string) string
+	now    func() time.Time
+	uid    int
+	homeOf func(user string) (string, error) // from the system's user database
+	width  int                               // of the terminal at standard error; 0: none
+	msg    messages
+	calls  calls
+	last   lastLine
+}
+
+func systemHome(name string) (string, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	return u.HomeDir, nil
+}
+
+// main runs one command line and gives the exit status.
+func (p *program) main(ctx context.Context, args []string) (exit int) {
+	p.msg.user = p.login()
+	defer func() {
+		if r := recover(); r != nil {
+			err := fmt.Errorf("internal error: %v; please report it with what -D prints", r)
+			p.msg.print(engine.Error, err.Error())
+			p.msg.print(engine.Debug, string(debug.Stack()))
+			p.last.now(engine.ExitInternal, err)
+			exit = engine.ExitInternal
+		}
+	}()
+	v, c, words, err := parse(args)
+	p.msg.level = v.level()
+	if err == nil {
+		exit, err = p.command(ctx, c, v, words)
+	}
+	if err == nil {
+		return exit
+	}
+	exit = exitOf(err)
+	text := err.Error()
+	if exit == engine.ExitUsage {
+		text += hint(c)
+	}
+	p.msg.print(engine.Error, text)
+	if exit != engine.ExitUsage {
+		p.last.now(exit, err)
+	}
+	return exit
+}
+
+// command runs the command. An error is one that ended it early.
+func (p *program) command(ctx context.Context, c *command, v *values, words []string) (int, error) {
+	if v.help {
+		return engine.ExitOK, p.print(help(c))
+	}
+	if v.missing != nil {
+		return 0, usage(v.missing)
+	}
+	if err := c.count(words); err != nil {
+		return 0, usage(err)
+	}
+	return c.run(ctx, p, &call{command: c, values: v, words: words})
+}
+
+// call is one command with its options and words.
+type call struct {
+	*command
+	*values
+	words []string
+}
+
+func usage(err error) error { return engine.Fail(engine.ExitUsage, err) }
+
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// exitOf is engine.ExitOf, and knows the errors of locations.
+func exitOf(err error) int {
+	var missing *location.Missing
+	switch {
+	case errors.As(err, &missing):
+		return engine.ExitUsage
+	case errors.Is(err, location.ErrNoUser):
+		return engine.ExitNoUser
+	}
+	return engine.ExitOf(err)
+}
+
+func hint(c *command) string {
+	if c == nil {
+		return `; see "dsync help"`
+	}
+	return fmt.Sprintf(`; see "dsync %s --help"`, c.name)
+}
+
+// print writes a result at one go.
+func (p *program) print(text string) error {
+	if _, err := io.WriteString(p.stdout, text); err != nil {
+		return engine.Fail(engine.ExitTemp, fmt.Errorf("write to standard output: %w", err))
+	}
+	return nil
+}

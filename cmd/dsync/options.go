@@ -1,0 +1,260 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"dsync/cmd/internal/argument"
+	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/engine"
+	"dsync/cmd/internal/location"
+	"dsync/store"
+)
+
+// values is what the options of one command line say.
+type values struct {
+	help, debug, verbose   bool
+	settings               []string
+	config, user, userFile string
+
+	oneWay, full, reverse, dryRun, json, repair, noBodies bool
+
+	state     string
+	hasState  bool
+	mailboxes []string
+	guids     []store.MailboxGUID
+	treeOnly  bool
+	exclude   []string
+	since     string
+	before    string
+	maxSize   int64
+	flag      string
+	flagNot   bool
+	hasFlag   bool
+	lockWait  time.Duration
+	maxDelete engine.MaxDelete
+	policy    string
+
+	idle    []string // options that have nothing to do
+	missing error    // an option that is not built
+}
+
+func (v *values) level() engine.Level {
+	switch {
+	case v == nil:
+		return engine.Warning
+	case v.debug:
+		return engine.Debug
+	case v.verbose:
+		return engine.Info
+	}
+	return engine.Warning
+}
+
+// option is one row of the table.
+type option struct {
+	short string // one letter, or none
+	long  string
+	arg   string // what the value is called; "": a switch
+	help  string // one sentence; "": not shown
+	at    string // the commands that take it; "*": all, also before the command
+	set   func(v *values, s string) error
+}
+
+const (
+	syncs = " sync backup plan "
+	looks = " verify dump log check "
+)
+
+func (o *option) takenBy(c *command) bool {
+	return o.at == "*" || c != nil && strings.Contains(o.at, " "+c.name+" ")
+}
+
+func on(field func(*values) *bool) func(*values, string) error {
+	return func(v *values, _ string) error {
+		*field(v) = true
+		return nil
+	}
+}
+
+// idle accepts an option that has nothing to do between local Maildirs.
+func idle(name string) func(*values, string) error {
+	return func(v *values, _ string) error {
+		v.idle = append(v.idle, name)
+		return nil
+	}
+}
+
+func missing(what string) func(*values, string) error {
+	return func(v *values, _ string) error {
+		v.missing = errors.Join(v.missing, &location.Missing{What: what})
+		return nil
+	}
+}
+
+var options = []*option{
+	{"1", "one-way", "", "Carry what the source gained to the destination, which loses nothing.", " sync plan ", on(func(v *values) *bool { return &v.oneWay })},
+	{"f", "full", "", "Read and compare everything, trusting no fingerprint.", syncs, on(func(v *values) *bool { return &v.full })},
+	{"s", "state", "STATE", "Continue from the state that the last run printed; '' starts, auto keeps it in the change log and prints none.", syncs, (*values).setState},
+	{"R", "reverse", "", "Swap source and destination: pull instead of push.", syncs, on(func(v *values) *bool { return &v.reverse })},
+	{"m", "mailbox", "NAME", "Only this mailbox, or a special use like \\Sent; may be repeated; '' is the tree and subscriptions alone.", syncs + " dump log ", (*values).addMailbox},
+	{"g", "mailbox-guid", "GUID", "As -m, by the mailbox's GUID.", syncs, (*values).addGUID},
+	{"n", "namespace", "NAMESPACE", "Only this namespace; a Maildir has one, ''.", syncs, (*values).setNamespace},
+	{"x", "exclude", "MASK", "Leave out mailboxes that fit the mask (* and ?) or special use; may be repeated.", syncs, (*values).addExclude},
+	{"t", "since", "DATE", "Only new messages received at this time or later.", syncs + " log ", date(func(v *values) *string { return &v.since })},
+	{"e", "before", "DATE", "Only new messages received before this time.", syncs, date(func(v *values) *string { return &v.before })},
+	{"I", "max-size", "SIZE", "Only new messages of at most this size, like 10M.", syncs, (*values).setMaxSize},
+	{"O", "flag", "[-]FLAG", "Only new messages with this flag or keyword, or with - without it.", syncs, (*values).setFlag},
+	{"l", "lock-wait", "SECS", "Wait so long for another run on the account (default 30; 0: not at all).", syncs + " check ", (*values).setLockWait},
+	{"u", "user", "USER", "The user whose mail it is: %u in locations.", syncs + looks, func(v *values, s string) error { v.user = s; return nil }},
+	{"F", "user-file", "FILE", "One run for each user in the file, one name a line.", syncs, func(v *values, s string) error { v.userFile = s; return nil }},
+	{"", "dry-run", "", "Print what would be done and by which rule; change nothing.", syncs, on(func(v *values) *bool { return &v.dryRun })},
+	{"", "max-delete", "LIMIT", "Stop rather than expunge more: off, N messages, P%, or N,P% (default 100,50%).", syncs, (*values).setMaxDelete},
+	{"", "policy", "NAME", "How conflicts are settled: " + strings.Join(engine.Policies(), ", ") + ".", syncs, (*values).setPolicy},
+	{"", "no-bodies", "", "Do not read and compare bodies.", " verify ", on(func(v *values) *bool { return &v.noBodies })},
+	{"", "repair", "", "Repair what can be repaired.", " check ", on(func(v *values) *bool { return &v.repair })},
+	{"", "json", "", "Print JSON on standard output.", syncs + looks, on(func(v *values) *bool { return &v.json })},
+	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
+	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
+	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},
+	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
+
+	{"A", "all-users", "", "", syncs + looks, missing("-A (all users of a user database) is")},
+	{"N", "all-namespaces", "", "", syncs, missing("-N (all namespaces) is")},
+	{"d", "default-destination", "", "", syncs, missing("-d (the destination from a user database) is")},
+	{"S", "socket", "PATH", "", syncs + looks, missing("-S (a doveadm server's socket) is")},
+
+	{"D", "debug", "", "Print debug lines; includes -v.", "*", on(func(v *values) *bool { return &v.debug })},
+	{"v", "verbose", "", "Show progress on a terminal, and one summary line.", "*", on(func(v *values) *bool { return &v.verbose })},
+	{"o", "setting", "KEY=VALUE", "Override a setting; may be repeated.", "*", func(v *values, s string) error { v.settings = append(v.settings, s); return nil }},
+	{"c", "config", "FILE", "Read settings from a file of key = value lines.", "*", func(v *values, s string) error { v.config = s; return nil }},
+	{"h", "help", "", "Print help.", "*", on(func(v *values) *bool { return &v.help })},
+}
+
+func (v *values) setState(s string) error {
+	v.state, v.hasState = s, true
+	return nil
+}
+
+func (v *values) addMailbox(s string) error {
+	if s == "" {
+		v.treeOnly = true
+		return nil
+	}
+	if choose.IsUse(s) {
+		use, err := choose.Use(s)
+		v.mailboxes = append(v.mailboxes, use)
+		return err
+	}
+	_, err := choose.Name(s, false)
+	v.mailboxes = append(v.mailboxes, s)
+	return err
+}
+
+func (v *values) addGUID(s string) error {
+	if s == "" {
+		v.treeOnly = true
+		return nil
+	}
+	g, err := store.ParseMailboxGUID(s)
+	v.guids = append(v.guids, g)
+	return err
+}
+
+func (v *values) setNamespace(s string) error {
+	if s != "" {
+		return errors.New("a Maildir has one namespace, ''")
+	}
+	return nil
+}
+
+func (v *values) addExclude(s string) error {
+	if choose.IsUse(s) {
+		use, err := choose.Use(s)
+		v.exclude = append(v.exclude, use)
+		return err
+	}
+	if s == "" || len(s) > store.MaxName {
+		return fmt.Errorf("want a mask of 1 to %d bytes", store.MaxName)
+	}
+	v.exclude = append(v.exclude, s)
+	return nil
+}
+
+// date checks the form now; ages are reckoned from the start of the run.
+func date(field func(*values) *string) func(*values, string) error {
+	return func(v *values, s string) error {
+		*field(v) = s
+		_, err := argument.Date(s, time.Unix(0, 0))
+		return err
+	}
+}
+
+func (v *values) setMaxSize(s string) (err error) {
+	v.maxSize, err = argument.Size(s)
+	return err
+}
+
+func (v *values) setFlag(s string) (err error) {
+	if v.hasFlag {
+		return errors.New("one flag only")
+	}
+	v.hasFlag = true
+	v.flag, v.flagNot, err = argument.Flag(s)
+	return err
+}
+
+func (v *values) setLockWait(s string) (err error) {
+	v.lockWait, err = argument.Seconds(s)
+	return err
+}
+
+func setTimeout(v *values, s string) error {
+	_, err := argument.Seconds(s)
+	v.idle = append(v.idle, "-T")
+	return err
+}
+
+func (v *values) setMaxDelete(s string) (err error) {
+	v.maxDelete, err = argument.MaxDelete(s)
+	return err
+}
+
+func (v *values) setPolicy(s string) error {
+	if !slices.Contains(engine.Policies(), s) {
+		return fmt.Errorf("known are %s", strings.Join(engine.Policies(), ", "))
+	}
+	v.policy = s
+	return nil
+}
+
+// flagValue lets pflag set one option.
+type flagValue struct {
+	o *option
+	v *values
+}
+
+func (f flagValue) String() string     { return "" }
+func (f flagValue) Type() string       { return f.o.arg }
+func (f flagValue) Set(s string) error { return f.o.set(f.v, s) }
+
+// flagSet gives pflag the options of a command; nil: those before a command.
+func flagSet(v *values, c *command) *pflag.FlagSet {
+	fs := pflag.NewFlagSet("dsync", pflag.ContinueOnError)
+	fs.Usage = func() {}
+	for _, o := range options {
+		if !o.takenBy(c) {
+			continue
+		}
+		f := fs.VarPF(flagValue{o, v}, o.long, o.short, o.help)
+		if o.arg == "" {
+			f.NoOptDefVal = "true"
+		}
+	}
+	return fs
+}
