@@ -149,6 +149,10 @@ func (s *Store) forgetMoves() error {
 		return nil
 	}
 	s.moves = false
+	j, err := s.readJournal()
+	if err != nil || j == nil || j.state != stateDone {
+		return err // half done: the next run completes it
+	}
 	return s.dropJournal()
 }
 

@@ -139,14 +139,8 @@ func (l *layout) mail(n store.Name) string {
 }
 
 // control is the directory of uidlist and keywords below a CONTROL= root, where
-// INBOX has a directory too.
-func (l *layout) control(n store.Name) string {
-	d := l.node(n)
-	if l.fs && l.dirname != "" {
-		return d + "/" + l.dirname
-	}
-	return d
-}
+// INBOX has a directory too. DIRNAME= has no part in it, as in Dovecot.
+func (l *layout) control(n store.Name) string { return l.node(n) }
 
 // join puts an entry behind a directory.
 func join(dir, name string) string {

@@ -162,11 +162,11 @@ func (s *Store) detach(m journalMove) error {
 	if in.Ino != 0 && in.Ino != m.ino {
 		return nil // gone already; what stands there now came later
 	}
-	if err := s.shift(p.root, p.rel, p.root, m.temp, true); err != nil {
+	if err := s.shift(p.root, p.rel, p.root, m.temp, true, s.nested()); err != nil {
 		return renameErr(m, err)
 	}
 	if p.separated {
-		return s.shift(p.ctl, p.crel, p.ctl, m.temp, true)
+		return s.shift(p.ctl, p.crel, p.ctl, m.temp, true, s.layout.fs)
 	}
 	return nil
 }
@@ -183,11 +183,11 @@ func (s *Store) attach(m journalMove) error {
 		}
 	}
 	if p.separated {
-		if err := s.shift(p.ctl, m.temp, p.ctl, p.crel, false); err != nil {
+		if err := s.shift(p.ctl, m.temp, p.ctl, p.crel, false, s.layout.fs); err != nil {
 			return err
 		}
 	}
-	if err := s.shift(p.root, m.temp, p.root, p.rel, false); err != nil {
+	if err := s.shift(p.root, m.temp, p.root, p.rel, false, s.nested()); err != nil {
 		return renameErr(m, err)
 	}
 	return nil
@@ -221,14 +221,17 @@ func (s *Store) attachElsewhere(m journalMove) error {
 	return renameErr(m, store.ErrExists)
 }
 
+// nested reports whether a mailbox's directory may hold those of others.
+func (s *Store) nested() bool { return s.layout.fs && s.layout.dirname == "" }
+
 // shift moves a mailbox's directory. Where directories nest (LAYOUT=fs), its
 // children must stay, so what belongs to the mailbox goes entry by entry: on the
 // way out cur first, on the way in cur last, for cur is what makes it one.
-func (s *Store) shift(from fsys.Dir, src string, to fsys.Dir, dst string, out bool) error {
+func (s *Store) shift(from fsys.Dir, src string, to fsys.Dir, dst string, out, nested bool) error {
 	if _, err := from.Stat(src); missing(err) {
 		return nil
 	}
-	if !s.layout.fs || s.layout.dirname != "" {
+	if !nested {
 		return s.shiftWhole(from, src, to, dst)
 	}
 	if err := s.mkdirs(to, dst); err != nil {
