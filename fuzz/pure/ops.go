@@ -2,6 +2,7 @@ package pure
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"dsync/changelog"
@@ -33,6 +34,13 @@ const (
 	RaiseNext   Verb = "un"
 	Tick        Verb = "tick" // a second passes
 
+	LostLog Verb = "lost"    // the log is lost: a new replica, all it holds Found
+	Clone   Verb = "clone"   // R becomes a copy of Peer's mail, without its log
+	Save    Verb = "save"    // a snapshot of mail and log together
+	Restore Verb = "restore" // back to the last Save
+	Skew    Verb = "skew"    // R's clock is Arg seconds ahead from now on
+	Trim    Verb = "trim"    // R drops what every replica of the world has seen
+
 	SyncWhole Verb = "sync"   // R with Peer
 	SyncBox   Verb = "syncm"  // -m Path
 	SyncSince Verb = "synct"  // only contents with an even number cross (-t)
@@ -50,7 +58,16 @@ type Op struct {
 	Path  store.Name
 	Path2 store.Name
 	N     int
+	Msg   string // of content Msg, instead of the N-th
 	Arg   string
+}
+
+// message names the message of an operation.
+func (o Op) message() string {
+	if o.Msg != "" {
+		return fmt.Sprintf("%s#%s", o.Path, o.Msg)
+	}
+	return fmt.Sprintf("%s#%d", o.Path, o.N)
 }
 
 func (o Op) String() string {
@@ -62,15 +79,21 @@ func (o Op) String() string {
 	case SyncBox, SyncSince, OneWay, Backup, Half, Partly:
 		return strings.TrimSpace(fmt.Sprintf("%d=%d %s %s%s", o.R, o.Peer, o.Verb, o.Path, o.Arg))
 	case Copy, Move:
-		return fmt.Sprintf("%d:%s %s#%d>%s", o.R, o.Verb, o.Path, o.N, o.Path2)
+		return fmt.Sprintf("%d:%s %s>%s", o.R, o.Verb, o.message(), o.Path2)
 	case RenameBox:
 		return fmt.Sprintf("%d:rn %s>%s", o.R, o.Path, o.Path2)
 	case Expunge:
-		return fmt.Sprintf("%d:ex %s#%d", o.R, o.Path, o.N)
+		return fmt.Sprintf("%d:ex %s", o.R, o.message())
 	case Flag, Unflag, Keyword, Unkeyword:
-		return fmt.Sprintf("%d:%s%s %s#%d", o.R, o.Verb, o.Arg, o.Path, o.N)
+		return fmt.Sprintf("%d:%s%s %s", o.R, o.Verb, o.Arg, o.message())
 	case Append, SetAttr, ResetUIDs:
 		return fmt.Sprintf("%d:%s %s %s", o.R, o.Verb, o.Path, o.Arg)
+	case LostLog, Save, Restore, Trim:
+		return fmt.Sprintf("%d:%s", o.R, o.Verb)
+	case Clone:
+		return fmt.Sprintf("%d:%s %d", o.R, o.Verb, o.Peer)
+	case Skew:
+		return fmt.Sprintf("%d:%s %s", o.R, o.Verb, o.Arg)
 	default:
 		return fmt.Sprintf("%d:%s %s", o.R, o.Verb, o.Path)
 	}
@@ -89,8 +112,9 @@ var flagLetters = map[string]store.Flags{"A": store.Answered, "T": store.Deleted
 
 // Do makes a client's operation at the replica.
 func (r *Replica) Do(o Op) {
+	defer r.changed()
 	e := r.edit()
-	l := e.Layout()
+	l := r.Layout()
 	slot := l.ByPath[o.Path]
 	if slot != nil && slot.Holder == nil {
 		slot = nil
@@ -120,20 +144,32 @@ func (r *Replica) Do(o Op) {
 		}
 	case ResetUIDs:
 		if slot != nil {
-			r.resetUIDs(l, slot, o.Arg == "down")
+			r.resetUIDs(slot, o.Arg == "down")
 		}
 	case RaiseNext:
 		if slot != nil {
 			slot.Holder.UIDNext++
 		}
 	}
+	r.changed()
 	r.noteHolds()
+}
+
+// contentOf gives the content of a name; "g0/2" has the GUID of "g0" but other
+// bytes.
+func contentOf(name string) store.Content {
+	guid, other, ok := strings.Cut(name, "/")
+	c := store.Content{GUID: store.GUID(guid), Size: 100, Hash: store.HeaderHash{1}}
+	if ok {
+		copy(c.Hash[:], other)
+	}
+	return c
 }
 
 func (r *Replica) appendTo(slot *changelog.Slot, content string, from *changelog.Message) *changelog.Message {
 	w := r.mint()
 	n := slot.Holder
-	c := store.Content{GUID: store.GUID(content), Size: 100}
+	c := contentOf(content)
 	var m *changelog.Message
 	if from != nil {
 		m = changelog.NewMessage(w, n.GUID(), from.Content, from.Received, merge.Safe.Flags(from), merge.Safe.Keywords(from))
@@ -148,11 +184,18 @@ func (r *Replica) appendTo(slot *changelog.Slot, content string, from *changelog
 }
 
 func (r *Replica) doMessage(o Op, l *changelog.Layout, slot *changelog.Slot) {
-	ms := r.In(l, slot)
+	ms := r.In(slot)
 	if len(ms) == 0 {
 		return
 	}
 	m := ms[o.N%len(ms)]
+	if o.Msg != "" {
+		i := slices.IndexFunc(ms, func(m *changelog.Message) bool { return string(m.Content.GUID) == o.Msg })
+		if i < 0 {
+			return
+		}
+		m = ms[i]
+	}
 	to := l.ByPath[o.Path2]
 	switch o.Verb {
 	case Copy:
@@ -188,12 +231,11 @@ func (r *Replica) doMessage(o Op, l *changelog.Layout, slot *changelog.Slot) {
 }
 
 func (r *Replica) deleteBox(e *changelog.Edit, path store.Name) {
-	s := e.Layout().ByPath[path]
+	s := r.Layout().ByPath[path]
 	if s == nil || s.Holder == nil || path == store.Inbox {
 		return
 	}
-	l := e.Layout()
-	ms := r.In(l, s)
+	ms := r.In(s)
 	holder := s.Holder
 	w, _, err := e.Delete(path, r.mint)
 	if err != nil {
@@ -204,7 +246,7 @@ func (r *Replica) deleteBox(e *changelog.Edit, path store.Name) {
 	}
 }
 
-func (r *Replica) resetUIDs(l *changelog.Layout, s *changelog.Slot, down bool) {
+func (r *Replica) resetUIDs(s *changelog.Slot, down bool) {
 	uv := s.Holder.UIDValidity + 7
 	if down && s.Holder.UIDValidity > 7 {
 		uv = s.Holder.UIDValidity - 7
@@ -215,7 +257,7 @@ func (r *Replica) resetUIDs(l *changelog.Layout, s *changelog.Slot, down bool) {
 		}
 	}
 	s.Holder.UIDValidity, s.Holder.UIDNext = uv, 1
-	for _, m := range r.In(l, s) {
+	for _, m := range r.In(s) {
 		m.UID = s.Holder.UIDNext
 		s.Holder.UIDNext++
 	}

@@ -31,10 +31,28 @@ type Replica struct {
 	Messages map[changelog.Dot]*changelog.Message
 	guids    uint32
 	now      *int64
+	skew     int64
+	saved    *Replica
+	tags     []handed                     // positions given to others, ascending
+	heard    map[changelog.Replica]handed // of others; never changed in place
 	// shown is uid -> guid per path and UIDVALIDITY over all time (P10).
 	shown map[uidKey]store.GUID
 	nexts map[boxKey]store.UID
+	// layout is what the replica shows, and the messages of each slot; forgotten
+	// with each change (changed).
+	layout *changelog.Layout
+	bySlot map[*changelog.Slot][]*changelog.Message
+	liveIn map[store.MailboxGUID]bool
+	dumps  map[dumpKey]string
 }
+
+type dumpKey struct {
+	p    *merge.Policy
+	uids bool
+}
+
+// changed forgets what was derived from the replica's entries.
+func (r *Replica) changed() { r.layout, r.bySlot, r.liveIn, r.dumps = nil, nil, nil, nil }
 
 type boxKey struct {
 	path store.Name
@@ -70,19 +88,23 @@ func (r *Replica) NewGUID() store.MailboxGUID {
 func (r *Replica) mint() changelog.Write {
 	r.Seq++
 	d := changelog.Dot{Replica: r.ID, Seq: r.Seq}
-	s := r.Clock.After(*r.now, *r.now)
-	r.Clock.Observe(s, *r.now)
+	now := *r.now + r.skew
+	s := r.Clock.After(now, now)
+	r.Clock.Observe(s, now)
 	r.Seen.Add(d)
 	return changelog.Write{Dot: d, Stamp: s}
 }
 
 func (r *Replica) live(g store.MailboxGUID) bool {
-	for _, m := range r.Messages {
-		if at, ok := m.Place(); ok && at == g {
-			return true
+	if r.liveIn == nil {
+		r.liveIn = map[store.MailboxGUID]bool{}
+		for _, m := range r.Messages {
+			if at, ok := m.Place(); ok {
+				r.liveIn[at] = true
+			}
 		}
 	}
-	return false
+	return r.liveIn[g]
 }
 
 func (r *Replica) edit() *changelog.Edit {
@@ -90,7 +112,12 @@ func (r *Replica) edit() *changelog.Edit {
 }
 
 // Layout is what the replica shows.
-func (r *Replica) Layout() *changelog.Layout { return r.Tree.Layout(r.live) }
+func (r *Replica) Layout() *changelog.Layout {
+	if r.layout == nil {
+		r.layout = r.Tree.Layout(r.live)
+	}
+	return r.layout
+}
 
 func (r *Replica) hold(n *changelog.Node, path store.Name) {
 	if n.UIDValidity == 0 {
@@ -111,21 +138,30 @@ func (r *Replica) noteHolds() {
 	}
 }
 
-// In lists the live messages shown in a slot, by ID.
-func (r *Replica) In(l *changelog.Layout, s *changelog.Slot) []*changelog.Message {
-	var out []*changelog.Message
-	for _, m := range r.Messages {
-		if at, ok := m.Place(); ok && l.In(at) == s {
-			out = append(out, m)
+// In lists the live messages that the replica shows in a slot of its Layout, by
+// UID.
+func (r *Replica) In(s *changelog.Slot) []*changelog.Message {
+	if r.bySlot == nil {
+		l := r.Layout()
+		r.bySlot = map[*changelog.Slot][]*changelog.Message{}
+		for _, m := range r.Messages {
+			if at, ok := m.Place(); ok {
+				if in := l.In(at); in != nil {
+					r.bySlot[in] = append(r.bySlot[in], m)
+				}
+			}
+		}
+		for _, ms := range r.bySlot {
+			slices.SortFunc(ms, func(a, b *changelog.Message) int { return cmp.Or(cmp.Compare(a.UID, b.UID), a.ID().Compare(b.ID())) })
 		}
 	}
-	slices.SortFunc(out, func(a, b *changelog.Message) int { return cmp.Or(cmp.Compare(a.UID, b.UID), a.ID().Compare(b.ID())) })
-	return out
+	return r.bySlot[s]
 }
 
 // Clone copies the replica; the copy shares nothing but the clock's source.
 func (r *Replica) Clone() *Replica {
 	c := *r
+	c.changed()
 	c.Seen = r.Seen.Clone()
 	c.Tree = r.Tree.Clone()
 	c.Messages = make(map[changelog.Dot]*changelog.Message, len(r.Messages))
@@ -152,6 +188,19 @@ func (r *Replica) Side() merge.Side {
 // Dump is what an IMAP client sees, as text; two replicas are equal when their
 // dumps are. Without uids it leaves out UIDs, UIDVALIDITY and UIDNEXT.
 func (r *Replica) Dump(p *merge.Policy, uids bool) string {
+	k := dumpKey{p, uids}
+	d, ok := r.dumps[k]
+	if !ok {
+		d = r.dump(p, uids)
+		if r.dumps == nil {
+			r.dumps = map[dumpKey]string{}
+		}
+		r.dumps[k] = d
+	}
+	return d
+}
+
+func (r *Replica) dump(p *merge.Policy, uids bool) string {
 	var b strings.Builder
 	l := r.Layout()
 	for _, s := range l.Slots {
@@ -168,7 +217,7 @@ func (r *Replica) Dump(p *merge.Policy, uids bool) string {
 			fmt.Fprintf(&b, "%s %v\n", s.Path, s.Holder.Attributes())
 		}
 		var lines []string
-		for _, m := range r.In(l, s) {
+		for _, m := range r.In(s) {
 			line := fmt.Sprintf("%s %d [%v] %v %d", m.Content.GUID, m.Content.Size, p.Flags(m), p.Keywords(m), m.Received)
 			if uids {
 				line = fmt.Sprintf("%06d %s", m.UID, line)
@@ -183,4 +232,59 @@ func (r *Replica) Dump(p *merge.Policy, uids bool) string {
 		fmt.Fprintf(&b, "attributes %v\n", r.Tree.Nodes[0].Attributes())
 	}
 	return b.String()
+}
+
+// Show is Dump in one line, for named cases:
+//
+//	INBOX 1:g0[F S kw] 2:g1; A 1:g2; B/ ; sub A B
+//
+// with uid:content[flags keywords]; "B/" is a \Noselect parent. Attributes stand
+// in braces after the mailbox.
+func (r *Replica) Show(p *merge.Policy) string {
+	var parts []string
+	l := r.Layout()
+	for _, s := range l.Slots {
+		if !s.Shown {
+			continue
+		}
+		if s.Holder == nil {
+			parts = append(parts, string(s.Path)+"/")
+			continue
+		}
+		line := string(s.Path)
+		if at := s.Holder.Attributes(); len(at) > 0 {
+			line += fmt.Sprintf("{%s}", at["/shared/comment"])
+		}
+		for _, m := range r.In(s) {
+			var fs []string
+			for _, f := range flagOrder {
+				if p.Flags(m)&flagLetters[f] != 0 {
+					fs = append(fs, f)
+				}
+			}
+			line += fmt.Sprintf(" %d:%s", m.UID, nameOf(m.Content))
+			if fs = append(fs, p.Keywords(m)...); len(fs) > 0 {
+				line += "[" + strings.Join(fs, " ") + "]"
+			}
+		}
+		parts = append(parts, line)
+	}
+	if subs := r.Tree.Subscriptions(l); len(subs) > 0 {
+		line := "sub"
+		for _, n := range subs {
+			line += " " + string(n)
+		}
+		parts = append(parts, line)
+	}
+	return strings.Join(parts, "; ")
+}
+
+var flagOrder = []string{"A", "T", "D", "F", "S"}
+
+// nameOf is the name that contentOf reads.
+func nameOf(c store.Content) string {
+	if c.Hash == (store.HeaderHash{1}) {
+		return string(c.GUID)
+	}
+	return string(c.GUID) + "/" + strings.TrimRight(string(c.Hash[:]), "\x00")
 }

@@ -16,9 +16,11 @@ type World struct {
 	R      []*Replica
 	Policy *merge.Policy
 	now    int64
-	// expunged notes contents by name that some replica expunged, deleted with a
-	// mailbox, or lost to a rule: P6 does not ask for them.
+	ids    int
+	// Decisions are those of the last merge, Reported those of all runs of the
+	// history, in order, without the runs that only check a law.
 	Decisions []merge.Decision
+	Reported  []merge.Decision
 }
 
 // NewWorld makes n replicas.
@@ -57,15 +59,45 @@ func (w *World) Run(o Op) error {
 		}
 		return w.direct(r, p, o)
 	}
-	r.Do(o)
-	return r.check()
+	switch o.Verb {
+	case Clone:
+		if r == p {
+			return nil
+		}
+		w.R[o.R] = p.Without(w, r)
+	case LostLog:
+		w.R[o.R] = r.Without(w, r)
+	case Save:
+		r.saved = nil
+		r.saved = r.Clone()
+	case Restore:
+		if r.saved != nil {
+			w.R[o.R] = r.saved.Clone()
+			w.R[o.R].saved = r.saved
+		}
+	case Trim:
+		w.trim(r)
+	default:
+		r.Do(o)
+	}
+	return w.R[o.R].check()
 }
 
 // whole is a two-way run over everything, with its laws.
 func (w *World) whole(a, b *Replica) error {
+	w.meet(a, b)
 	a0, b0 := a.Clone(), b.Clone()
+	was, quiet := a.Dump(w.Policy, true), a.Seen.Equal(&b.Seen)
+	quiet = quiet && b.Dump(w.Policy, true) == was
 	if err := w.sync(a, b, merge.Options{Policy: w.Policy}, nil); err != nil {
 		return err
+	}
+	w.Reported = append(w.Reported, w.Decisions...)
+	if quiet {
+		if a.Dump(w.Policy, true) != was || b.Dump(w.Policy, true) != was {
+			return fmt.Errorf("P2: a run between equals changed something\nbefore:\n%safter:\n%s%s", was, a.Dump(w.Policy, true), b.Dump(w.Policy, true))
+		}
+		return nil
 	}
 	if da, db := a.Dump(w.Policy, true), b.Dump(w.Policy, true); da != db {
 		return fmt.Errorf("P1: replicas %d and %d differ after a whole run\n%d:\n%s%d:\n%s", a.Name, b.Name, a.Name, da, b.Name, db)
@@ -163,13 +195,7 @@ func (w *World) sync(a, b *Replica, opt merge.Options, fails func(side int, id s
 	}
 	for s, r := range rs {
 		r.Seen.Union(&enter[s])
-		for _, m := range r.Messages {
-			m.EachLive(func(changelog.Dot) {})
-			for _, o := range m.Origins {
-				r.Clock.Observe(o.Stamp, w.now)
-			}
-		}
-		r.observeAll(w.now)
+		r.observeAll(w.now + r.skew)
 	}
 	if full {
 		if a.Dump(w.Policy, true) == b.Dump(w.Policy, true) {
@@ -177,6 +203,8 @@ func (w *World) sync(a, b *Replica, opt merge.Options, fails func(side int, id s
 			b.Seen.Union(&a.Seen)
 		}
 	}
+	w.tell(a, b)
+	w.tell(b, a)
 	for _, r := range rs {
 		if err := r.check(); err != nil {
 			return err
@@ -189,6 +217,9 @@ func (w *World) sync(a, b *Replica, opt merge.Options, fails func(side int, id s
 func (r *Replica) observeAll(now int64) {
 	obs := func(s changelog.Stamp) { r.Clock.Observe(s, now) }
 	for _, m := range r.Messages {
+		for _, x := range m.Origins {
+			obs(x.Stamp)
+		}
 		for _, x := range m.Presence {
 			obs(x.Stamp)
 		}
@@ -235,6 +266,7 @@ func play(r *Replica, after merge.After, fails func(string) bool) {
 			uvs[g] = n.UIDValidity
 		}
 	}
+	defer r.changed()
 	r.Tree = after.Tree.Clone()
 	stood := map[changelog.Dot]bool{}
 	for _, m := range after.Messages {
@@ -249,7 +281,9 @@ func play(r *Replica, after merge.After, fails func(string) bool) {
 		r.Messages[m.ID()] = m.Clone()
 		stood[m.ID()] = true
 	}
+	r.changed()
 	r.renumberRest(uvs, stood)
+	r.changed()
 	r.noteHolds()
 }
 
@@ -262,7 +296,7 @@ func (r *Replica) renumberRest(uvs map[store.MailboxGUID]store.UIDValidity, stoo
 		if s.Holder == nil {
 			continue
 		}
-		for _, m := range r.In(l, s) {
+		for _, m := range r.In(s) {
 			at, _ := m.Place()
 			n := r.Tree.Node(at)
 			if !stood[m.ID()] && (n != s.Holder || uvs[at] != s.Holder.UIDValidity) {
@@ -295,7 +329,7 @@ func (r *Replica) check() error {
 		}
 		r.nexts[bk] = s.Holder.UIDNext
 		seen := map[store.UID]bool{}
-		for _, m := range r.In(l, s) {
+		for _, m := range r.In(s) {
 			if m.UID == 0 || m.UID >= s.Holder.UIDNext || seen[m.UID] {
 				return fmt.Errorf("P10: replica %d: %s in %s has uid %d, UIDNEXT %d, twice %v", r.Name, m.Content.GUID, s.Path, m.UID, s.Holder.UIDNext, seen[m.UID])
 			}
@@ -341,10 +375,14 @@ func (w *World) part(a, b *Replica, o Op) error {
 			return id != merge.TreeID && h.Sum32()%3 == 0
 		}
 	}
-	return w.sync(a, b, opt, fails)
+	w.meet(a, b)
+	err := w.sync(a, b, opt, fails)
+	w.Reported = append(w.Reported, w.Decisions...)
+	return err
 }
 
 func (w *World) direct(src, dst *Replica, o Op) error {
+	w.meet(src, dst)
 	before := src.Dump(w.Policy, true)
 	opt := merge.Options{Policy: w.Policy, Direction: merge.OneWay, Source: 0, Mint: dst.mint}
 	if o.Verb == Backup {
@@ -353,6 +391,7 @@ func (w *World) direct(src, dst *Replica, o Op) error {
 	if err := w.sync(src, dst, opt, nil); err != nil {
 		return err
 	}
+	w.Reported = append(w.Reported, w.Decisions...)
 	if src.Dump(w.Policy, true) != before {
 		return errors.New("P19/P20: the source was changed")
 	}

@@ -1,0 +1,230 @@
+package pure
+
+import (
+	"slices"
+
+	"dsync/changelog"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// What happens to logs: lost, cloned, restored, trimmed.
+
+// Without is the mail of r met without any history, as the replica that takes the
+// place of old: a new identity, all it shows Found, with the same GUIDs, UIDs and
+// UIDVALIDITYs.
+func (r *Replica) Without(w *World, old *Replica) *Replica {
+	w.ids++
+	n := &Replica{Name: old.Name, ID: changelog.Replica{ID: changelog.ReplicaID(1000*w.ids + old.Name + 1)}, Tree: &changelog.Tree{},
+		Messages: map[changelog.Dot]*changelog.Message{}, now: r.now, skew: old.skew, guids: old.guids + 100,
+		shown: map[uidKey]store.GUID{}, nexts: map[boxKey]store.UID{}}
+	if r == old {
+		n.shown, n.nexts = r.shown, r.nexts
+	}
+	found := func() changelog.Write {
+		x := n.mint()
+		x.Stamp = changelog.Stamp{}
+		return x
+	}
+	e := n.edit()
+	l := r.Layout()
+	for _, s := range l.Slots {
+		if !s.Shown {
+			continue
+		}
+		var g store.MailboxGUID
+		if s.Holder != nil {
+			g = s.Holder.GUID()
+		} else {
+			g = n.NewGUID()
+		}
+		node, err := e.Create(s.Path, g, found, s.Holder == nil, true)
+		if err != nil {
+			panic("lost log: " + err.Error())
+		}
+		if s.Holder == nil {
+			continue
+		}
+		node.UIDValidity, node.UIDNext = s.Holder.UIDValidity, s.Holder.UIDNext
+		for k, v := range s.Holder.Attributes() {
+			node.SetAttr(found(), k, v)
+		}
+		for _, m := range r.In(s) {
+			x := changelog.NewMessage(found(), g, m.Content, m.Received, merge.Safe.Flags(m), merge.Safe.Keywords(m))
+			x.UID = m.UID
+			n.Messages[x.ID()] = x
+		}
+	}
+	for _, s := range r.Tree.Subscriptions(l) {
+		e.Subscribe(s, true, found)
+	}
+	n.changed()
+	n.noteHolds()
+	return n
+}
+
+// handed is a position that a replica gave to others, with its tag.
+type handed struct {
+	seq uint64
+	tag uint64
+}
+
+// meet is what two replicas do before they merge: who was restored since takes a
+// new epoch. Then each tells its position.
+func (w *World) meet(a, b *Replica) {
+	w.renew(a, b)
+	w.renew(b, a)
+}
+
+func (w *World) renew(r, peer *Replica) {
+	last := peer.heard[r.ID]
+	if last.seq == 0 || slices.Contains(r.tags, last) {
+		return
+	}
+	var common uint64
+	for _, t := range r.tags {
+		if t.seq <= last.seq {
+			common = max(common, t.seq)
+		}
+	}
+	r.newEpoch(common)
+}
+
+// tell gives everything that r has heard, and its own position, to the peer.
+func (w *World) tell(r, peer *Replica) {
+	if len(r.tags) == 0 || r.tags[len(r.tags)-1].seq < r.Seq {
+		w.ids++
+		r.tags = append(slices.Clone(r.tags), handed{r.Seq, uint64(w.ids)})
+	}
+	hear := func(id changelog.Replica, h handed) {
+		if id != peer.ID && h.seq > peer.heard[id].seq {
+			heard := map[changelog.Replica]handed{id: h}
+			for k, v := range peer.heard {
+				if k != id {
+					heard[k] = v
+				}
+			}
+			peer.heard = heard
+		}
+	}
+	hear(r.ID, r.tags[len(r.tags)-1])
+	for id, h := range r.heard {
+		hear(id, h)
+	}
+}
+
+// newEpoch makes the replica go on under a new epoch: its own changes above seq get
+// new dots, and of the old epoch it has seen only up to there.
+func (r *Replica) newEpoch(seq uint64) {
+	old := r.ID
+	r.ID.Epoch++
+	top := r.Seq
+	r.Seq, r.tags = 0, nil
+	names := map[changelog.Dot]changelog.Dot{}
+	for q := seq + 1; q <= top; q++ {
+		r.Seq++
+		names[changelog.Dot{Replica: old, Seq: q}] = changelog.Dot{Replica: r.ID, Seq: r.Seq}
+	}
+	ren := func(d *changelog.Dot) {
+		if n, ok := names[*d]; ok {
+			*d = n
+		}
+	}
+	dots := func(s changelog.Dots) changelog.Dots {
+		var out changelog.Dots
+		s.Each(func(d changelog.Dot) bool {
+			ren(&d)
+			out.Add(d)
+			return true
+		})
+		return out
+	}
+	r.Seen = dots(r.Seen)
+	msgs := map[changelog.Dot]*changelog.Message{}
+	for _, m := range r.Messages {
+		renameMessage(m, ren)
+		m.Past = dots(m.Past)
+		msgs[m.ID()] = m
+	}
+	r.Messages = msgs
+	for _, n := range r.Tree.Nodes {
+		renameNode(n, ren)
+		n.Past = dots(n.Past)
+	}
+	for _, b := range r.Tree.Bare {
+		for i := range b.Subs {
+			ren(&b.Subs[i].Dot)
+		}
+		b.Past = dots(b.Past)
+	}
+	r.changed()
+}
+
+// trim drops from r what every replica has seen in full: tombstones, and the dots
+// of writes that count no longer (P12: no result may change).
+func (w *World) trim(r *Replica) {
+	all := w.R[0].Seen.Clone()
+	for _, x := range w.R[1:] {
+		beyond := all.Minus(&x.Seen)
+		all = all.Minus(&beyond)
+	}
+	for d, m := range r.Messages {
+		ds := m.Mentions()
+		if !m.Live() && all.Covers(&ds) {
+			delete(r.Messages, d)
+			continue
+		}
+		m.Past = m.Past.Minus(&all)
+	}
+	for _, n := range r.Tree.Nodes {
+		n.Past = n.Past.Minus(&all)
+	}
+	for _, b := range r.Tree.Bare {
+		b.Past = b.Past.Minus(&all)
+	}
+	r.changed()
+}
+
+func renameMessage(m *changelog.Message, ren func(*changelog.Dot)) {
+	by := func(a, b changelog.Write) int { return a.Dot.Compare(b.Dot) }
+	for i := range m.Origins {
+		ren(&m.Origins[i].Dot)
+	}
+	slices.SortFunc(m.Origins, by)
+	for i := range m.Presence {
+		ren(&m.Presence[i].Dot)
+	}
+	slices.SortFunc(m.Presence, func(a, b changelog.Presence) int { return by(a.Write, b.Write) })
+	for i := range m.Flags {
+		ren(&m.Flags[i].Dot)
+	}
+	changelog.SortFlags(m.Flags)
+	for i := range m.Keywords {
+		ren(&m.Keywords[i].Dot)
+	}
+	changelog.SortKeywords(m.Keywords)
+}
+
+func renameNode(n *changelog.Node, ren func(*changelog.Dot)) {
+	by := func(a, b changelog.Write) int { return a.Dot.Compare(b.Dot) }
+	for i := range n.Creates {
+		ren(&n.Creates[i].Dot)
+	}
+	changelog.SortCreates(n.Creates)
+	for i := range n.Places {
+		ren(&n.Places[i].Dot)
+	}
+	slices.SortFunc(n.Places, func(a, b changelog.PlaceWrite) int { return by(a.Write, b.Write) })
+	for i := range n.Presence {
+		ren(&n.Presence[i].Dot)
+	}
+	slices.SortFunc(n.Presence, func(a, b changelog.NodePresence) int { return by(a.Write, b.Write) })
+	for i := range n.Subs {
+		ren(&n.Subs[i].Dot)
+	}
+	slices.SortFunc(n.Subs, func(a, b changelog.BoolWrite) int { return by(a.Write, b.Write) })
+	for i := range n.Attrs {
+		ren(&n.Attrs[i].Dot)
+	}
+	changelog.SortAttrs(n.Attrs)
+}
