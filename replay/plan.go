@@ -61,6 +61,8 @@ type Plan struct {
 	// Quiet are entries to be recorded that change nothing in the store.
 	Quiet []Item
 	after *changelog.Layout
+	// touched are mailboxes that stay, with nothing to do but perhaps a rename.
+	touched []*Box
 }
 
 // Empty reports whether the store is to stay as it is.
@@ -356,6 +358,8 @@ func (p *planner) collect() {
 			p.plan.Boxes = append(p.plan.Boxes, b)
 		} else if b.Node == nil && len(b.Expunges) > 0 {
 			p.plan.Boxes = append(p.plan.Boxes, b)
+		} else if b.Node != nil {
+			p.plan.touched = append(p.plan.touched, b)
 		}
 	}
 	slices.SortFunc(p.plan.Boxes, func(a, b *Box) int {

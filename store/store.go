@@ -246,6 +246,8 @@ type Store interface {
 	// Find looks for keys in every mailbox, cur, new and the like.
 	Find(ctx context.Context, keys []string) (map[string]Found, error)
 
+	// KeyOf gives the key within a handle of this store (Message.Key).
+	KeyOf(h Handle) string
 	// ChooseKey gives a name that was never used in the account. hint is the key
 	// at the other side, preferred if keep is true and it is fit; the caller says
 	// keep only if it knows that the account holds no message of that key.

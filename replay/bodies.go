@@ -1,0 +1,397 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"dsync/changelog"
+	"dsync/changelog/logdb"
+	"dsync/store"
+)
+
+// Limits of one batch of new messages: so much is staged, made durable at one go,
+// and bound to UIDs under one lock.
+const (
+	batchMessages = 2000
+	batchBytes    = 64 << 20
+)
+
+// Bodies makes the new messages. Where a mailbox is renumbered at the same time
+// they are staged only, and Rest makes them visible.
+func (p *Player) Bodies(ctx context.Context) error {
+	for _, b := range p.Plan.Boxes {
+		if len(b.Adds) == 0 {
+			continue
+		}
+		if p.bad[b] {
+			for _, it := range b.Adds {
+				p.failItem(it, b, "copy", errors.New("its mailbox could not be made"))
+			}
+			continue
+		}
+		for items := b.Adds; len(items) > 0; {
+			n, size := 0, int64(0)
+			for n < len(items) && n < batchMessages && size < batchBytes {
+				size += items[n].Out.Content.Size
+				n++
+			}
+			if err := p.addBatch(ctx, b, items[:n]); err != nil {
+				return err
+			}
+			items = items[n:]
+		}
+	}
+	return nil
+}
+
+func (p *Player) addBatch(ctx context.Context, b *Box, items []Item) error {
+	staged, err := p.stageAll(ctx, b, items)
+	if err != nil {
+		return err
+	}
+	if len(staged) == 0 {
+		return nil
+	}
+	all := make([]*store.Staged, len(staged))
+	for i := range staged {
+		all[i] = staged[i].st
+	}
+	if err := p.Store.SyncStaged(ctx, all); err != nil {
+		return errors.Join(fmt.Errorf("make copies in %s durable: %w", b.Path, err), p.Store.Unstage(all))
+	}
+	if b.Numbers {
+		p.staged[b] = append(p.staged[b], staged...)
+		return nil
+	}
+	return p.bind(ctx, b, staged)
+}
+
+// stageAll writes the messages out of sight, several at once.
+func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedItem, error) {
+	type done struct {
+		st  *store.Staged
+		err error
+	}
+	res := make([]done, len(items))
+	var wg sync.WaitGroup
+	work := make(chan int)
+	for range max(1, min(p.Workers, len(items))) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range work {
+				res[i].st, res[i].err = p.stage(ctx, b, items[i])
+			}
+		}()
+	}
+	for i := range items {
+		if ctx.Err() != nil {
+			res[i].err = ctx.Err()
+			continue
+		}
+		work <- i
+	}
+	close(work)
+	wg.Wait()
+	var out []stagedItem
+	for i, r := range res {
+		if r.err != nil {
+			if ctx.Err() != nil {
+				continue
+			}
+			p.failItem(items[i], b, "copy", r.err)
+			continue
+		}
+		out = append(out, stagedItem{items[i], r.st})
+		p.Report.Bytes += r.st.Content.Size
+	}
+	if err := ctx.Err(); err != nil {
+		var all []*store.Staged
+		for _, s := range out {
+			all = append(all, s.st)
+		}
+		return nil, errors.Join(err, p.Store.Unstage(all))
+	}
+	if p.Progress != nil {
+		p.Progress(p.Report.Copied+int64(len(out)), p.Report.Bytes)
+	}
+	return out, nil
+}
+
+// stage writes one message: from a copy that the account holds, else from the
+// peer.
+func (p *Player) stage(ctx context.Context, b *Box, it Item) (*store.Staged, error) {
+	m := store.NewMessage{UID: it.Out.UID, Content: it.Out.Content, Flags: p.In.Policy.Flags(it.Out), Keywords: p.In.Policy.Keywords(it.Out),
+		Received: unixTime(it.Out.Received)}
+	same, err := p.Account.ByGUID(it.Out.Content.GUID)
+	if err != nil {
+		return nil, err
+	}
+	held := false
+	for _, d := range same {
+		r, err := p.Account.Record(d)
+		if err != nil || r == nil || r.Mailbox.IsZero() || r.Handle == "" {
+			continue
+		}
+		held = true
+		if !sameContent(r.Content, it.Out.Content) {
+			continue
+		}
+		from := p.pathOf(r)
+		if from == "" {
+			continue
+		}
+		m.Key = p.Store.ChooseKey("", false)
+		st, err := p.Store.StageLink(ctx, b.Path, m, from, r.Handle)
+		if err == nil {
+			return st, nil
+		}
+		if !errors.Is(err, store.ErrNoMessage) && !errors.Is(err, store.ErrChanged) {
+			return nil, err
+		}
+	}
+	body, hint, err := p.open(ctx, it.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	m.Key = p.Store.ChooseKey(hint, !held)
+	return p.Store.Stage(ctx, b.Path, m, body)
+}
+
+func sameContent(a, b store.Content) bool {
+	return a.GUID == b.GUID && a.Size == b.Size && (a.Hash == b.Hash || a.Hash == store.HeaderHash{} || b.Hash == store.HeaderHash{})
+}
+
+func (p *Player) open(ctx context.Context, m *changelog.Message) (io.ReadCloser, string, error) {
+	var last error
+	for _, o := range m.Origins {
+		rc, key, err := p.Peer.Open(ctx, o.Dot)
+		if err == nil {
+			return rc, key, nil
+		}
+		last = err
+	}
+	return nil, "", last
+}
+
+// pathOf is where a record's mailbox is now.
+func (p *Player) pathOf(r *logdb.Record) store.Name {
+	s := p.In.Layout.In(r.Mailbox)
+	if s == nil {
+		for _, b := range p.Plan.Creates {
+			if b.Node.GUID() == r.Mailbox {
+				return b.Path
+			}
+		}
+		return ""
+	}
+	for _, b := range p.Plan.all() {
+		if b.Was != nil && b.From == s.Path {
+			return b.Path
+		}
+	}
+	return s.Path
+}
+
+// bind gives staged messages their names and UIDs, and records them.
+func (p *Player) bind(ctx context.Context, b *Box, staged []stagedItem) error {
+	in := &boxIntent{path: b.Path, mailbox: b.Node.GUID()}
+	ch := &store.Change{UIDNextSeen: p.uidNext(b)}
+	top := ch.UIDNextSeen
+	for _, s := range staged {
+		in.items = append(in.items, p.intendPut(s.item, s.st.Key))
+		ch.Add = append(ch.Add, s.st)
+		top = max(top, s.st.UID+1)
+	}
+	ids, err := p.intend(in)
+	if err != nil {
+		return err
+	}
+	res, err := p.Store.Apply(ctx, b.Path, ch)
+	if err != nil {
+		for _, s := range staged {
+			p.failItem(s.item, b, "copy", err)
+		}
+		return errors.Join(p.Store.Unstage(ch.Add), p.forget(ids), stop(ctx, err))
+	}
+	batch := p.Account.Batch()
+	var events []changelog.Event
+	for i, s := range staged {
+		if res.Add[i].Err != nil {
+			p.failItem(s.item, b, "copy", res.Add[i].Err)
+			continue
+		}
+		p.Report.Copied++
+		events = append(events, p.delivered(s.item.Out, b))
+		p.record(batch, b, s.item, res.Add[i], s.st.Content.Hash)
+	}
+	p.next[b] = top
+	return p.finish(ctx, b, batch, events, ids)
+}
+
+func (p *Player) uidNext(b *Box) store.UID {
+	if n := p.next[b]; n != 0 {
+		return n
+	}
+	if b.Was != nil {
+		return max(b.Was.UIDNext, 1)
+	}
+	return 1
+}
+
+func (p *Player) intendPut(it Item, key string) intended {
+	return intended{effect: effectPut, key: key, uid: it.Out.UID, flags: p.In.Policy.Flags(it.Out),
+		keywords: p.In.Policy.Keywords(it.Out), entry: it.Out}
+}
+
+// intend writes down what is about to be done, durably.
+func (p *Player) intend(in *boxIntent) ([]uint64, error) {
+	if len(in.items) == 0 {
+		return nil, nil
+	}
+	b := p.Account.Batch()
+	var ids []uint64
+	for part := range slices.Chunk(in.items, maxIntentItems) {
+		one := &boxIntent{path: in.path, mailbox: in.mailbox, items: part}
+		ids = append(ids, b.PutIntent(logdb.Intent{Kind: intentBox, Payload: one.encode()}))
+	}
+	return ids, b.Commit(true)
+}
+
+func (p *Player) forget(ids []uint64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	b := p.Account.Batch()
+	for _, id := range ids {
+		b.DeleteIntent(id)
+	}
+	return b.Commit(false)
+}
+
+// stop passes on errors that end the run: cancellation and a dead log. Everything
+// else stays with its item.
+func stop(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, logdb.ErrDead) {
+		return err
+	}
+	return nil
+}
+
+// record puts what stands into the log, and keeps count and digest of the mailbox.
+func (p *Player) record(batch *logdb.Batch, b *Box, it Item, done store.Done, hash store.HeaderHash) {
+	rec := &logdb.Record{Message: *it.Out.Clone(), Mailbox: b.Node.GUID(), Handle: done.Handle, Hash: done.Hash,
+		ShownFlags: p.In.Policy.Flags(it.Out), ShownKeywords: p.In.Policy.Keywords(it.Out)}
+	if (rec.Content.Hash == store.HeaderHash{}) {
+		rec.Content.Hash = hash
+	}
+	if it.Rec != nil {
+		rec.Inode = it.Rec.Inode
+	}
+	p.meta.HighestMod++
+	rec.ModSeq = p.meta.HighestMod
+	p.put(batch, b, rec)
+}
+
+// put replaces the records that share an origin with rec.
+func (p *Player) put(batch *logdb.Batch, b *Box, rec *logdb.Record) {
+	var olds []*logdb.Record
+	held := 0
+	for _, o := range rec.Origins {
+		if r := p.In.Records[o.Dot]; r != nil && !slices.Contains(olds, r) {
+			olds = append(olds, r)
+			if !r.Mailbox.IsZero() {
+				held++
+			}
+		}
+	}
+	for _, r := range olds {
+		p.uncount(r)
+	}
+	if b != nil {
+		row := p.row(b)
+		row.Count++
+		row.Digest.Add(DigestOf(rec))
+	}
+	if held > 1 {
+		p.late = append(p.late, lateRecord{rec, olds})
+		return
+	}
+	putRecord(batch, olds, rec)
+}
+
+// uncount takes a record out of the mailbox that held it.
+func (p *Player) uncount(r *logdb.Record) {
+	if r.Mailbox.IsZero() {
+		return
+	}
+	if s := p.In.Layout.In(r.Mailbox); s != nil && s.Holder != nil {
+		if b := p.boxWas(s.Holder); b != nil {
+			row := p.row(b)
+			if row.Count > 0 {
+				row.Count--
+			}
+			row.Digest.Sub(DigestOf(r))
+		}
+	}
+}
+
+func (p *Player) boxWas(n *changelog.Node) *Box {
+	for _, b := range p.Plan.all() {
+		if b.Was == n {
+			return b
+		}
+	}
+	return nil
+}
+
+// DigestOf is what a record adds to the digest of its mailbox.
+func DigestOf(r *logdb.Record) changelog.Digest {
+	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.ShownKeywords, r.Received)
+}
+
+// finish commits what was done to one mailbox, and looks at it: it is to be
+// listed again next time, as others may have changed it meanwhile.
+func (p *Player) finish(ctx context.Context, b *Box, batch *logdb.Batch, events []changelog.Event, ids []uint64) error {
+	row := p.row(b)
+	if n := p.next[b]; n > row.Status.UIDNext {
+		row.Status.UIDNext = n
+	}
+	if look, err := p.Store.MailboxLook(ctx, b.Path); err == nil {
+		row.UIDPrint = look.Print
+	}
+	for x := range p.rows {
+		if x == b || x.Node == nil {
+			p.putRow(batch, x)
+		}
+	}
+	if b.Node != nil {
+		if n := p.tree.Node(b.Node.GUID()); n != nil && n.UIDNext < row.Status.UIDNext && n.UIDValidity == row.Status.UIDValidity {
+			n.UIDNext = row.Status.UIDNext
+		}
+	}
+	batch.PutTree(p.stood, p.tree)
+	batch.AppendEvents(p.Now(), events)
+	for _, id := range ids {
+		batch.DeleteIntent(id)
+	}
+	p.putMeta(batch)
+	if err := batch.Commit(true); err != nil {
+		return err
+	}
+	p.stood = p.tree.Clone()
+	return nil
+}
+
+func (p *Player) delivered(m *changelog.Message, b *Box) changelog.Event {
+	return changelog.Event{Dot: m.ID(), Stamp: m.Stamp(), Body: changelog.Deliver{Mailbox: b.Node.GUID(), Path: b.Path, UID: m.UID,
+		GUID: m.Content.GUID, Flags: p.In.Policy.Flags(m)}}
+}

@@ -1,0 +1,353 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/changelog/logdb"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// Bodies gives the bytes of messages that the peer holds, by any origin, and the
+// key (file name) under which the peer holds them.
+type Bodies interface {
+	Open(ctx context.Context, id changelog.Dot) (body io.ReadCloser, key string, err error)
+}
+
+// Failure is one effect that was not made.
+type Failure struct {
+	ID      string // merge.TreeID or merge.MessageID
+	Mailbox store.Name
+	GUID    store.GUID
+	What    string
+	Err     error
+}
+
+// Report counts what was done and names what was not.
+type Report struct {
+	Copied, Bytes, Moved, Expunged, Flags, Renumbered int64
+	Created, Renamed, Deleted, Subscribed, Attributes int64
+	Failed                                            []Failure
+}
+
+// Player carries one plan out. It is used by one goroutine.
+type Player struct {
+	Store    store.Store
+	Account  *logdb.Account
+	In       Input
+	Plan     *Plan
+	Peer     Bodies
+	Now      func() int64 // µs since 1970
+	Workers  int          // parallel copies; at least 1
+	Progress func(done, bytes int64)
+
+	Report Report
+	meta   logdb.Meta
+	failed map[string]bool
+	tree   *changelog.Tree // as it stands
+	stood  *changelog.Tree // as committed
+	rows   map[*Box]*logdb.Mailbox
+	next   map[*Box]store.UID // UIDNEXT as it stands
+	staged map[*Box][]stagedItem
+	late   []lateRecord // linked messages, recorded once superfluous copies are gone
+	intent []uint64
+	bad    map[*Box]bool
+	done   map[*changelog.Message]bool
+}
+
+type stagedItem struct {
+	item Item
+	st   *store.Staged
+}
+
+type lateRecord struct {
+	rec  *logdb.Record
+	olds []*logdb.Record
+}
+
+// NewPlayer prepares a player.
+func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, peer Bodies) (*Player, error) {
+	p := &Player{Store: st, Account: acct, In: in, Plan: Make(in), Peer: peer, Now: now, Workers: 4,
+		meta: acct.Meta(), failed: map[string]bool{}, rows: map[*Box]*logdb.Mailbox{}, next: map[*Box]store.UID{},
+		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), stood: in.Before.Clone()}
+	return p, nil
+}
+
+// Failed reports whether an entry was not made to stand; for merge.Result.Enter.
+func (p *Player) Failed(id string) bool { return p.failed[id] }
+
+func (p *Player) fail(id string, b *Box, guid store.GUID, what string, err error) {
+	p.failed[id] = true
+	f := Failure{ID: id, GUID: guid, What: what, Err: err}
+	if b != nil {
+		f.Mailbox = b.Path
+	}
+	p.Report.Failed = append(p.Report.Failed, f)
+}
+
+func (p *Player) failItem(it Item, b *Box, what string, err error) {
+	id := ""
+	var guid store.GUID
+	switch {
+	case it.Out != nil:
+		id, guid = merge.MessageID(it.Out), it.Out.Content.GUID
+	case it.Rec != nil:
+		id, guid = merge.MessageID(&it.Rec.Message), it.Rec.Content.GUID
+	}
+	p.fail(id, b, guid, what, err)
+}
+
+// Tree makes renames and new mailboxes, subscriptions and attributes.
+func (p *Player) Tree(ctx context.Context) error {
+	if p.In.After.Tree == nil {
+		return nil
+	}
+	if err := p.intendStaging(); err != nil {
+		return err
+	}
+	p.rename(ctx)
+	for _, b := range p.Plan.Creates {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p.create(ctx, b)
+	}
+	p.subscribe(ctx)
+	p.adoptTree()
+	return p.commitTree(true)
+}
+
+// intendStaging notes in which mailboxes files will be staged.
+func (p *Player) intendStaging() error {
+	var names []store.Name
+	for _, b := range p.Plan.Boxes {
+		if len(b.Adds) > 0 {
+			names = append(names, b.Path)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	b := p.Account.Batch()
+	p.intent = append(p.intent, b.PutIntent(logdb.Intent{Kind: intentStage, Payload: encodeStage(names)}))
+	return b.Commit(true)
+}
+
+func (p *Player) rename(ctx context.Context) {
+	if len(p.Plan.Renames) == 0 {
+		return
+	}
+	err := p.Store.RenameMailboxes(ctx, p.Plan.Renames)
+	if err == nil {
+		p.Report.Renamed += int64(len(p.Plan.Renames))
+		return
+	}
+	for _, r := range p.Plan.Renames {
+		one := p.Store.RenameMailboxes(ctx, []store.Rename{r})
+		if one == nil {
+			p.Report.Renamed++
+			continue
+		}
+		for _, b := range p.Plan.all() {
+			if b.Was != nil && b.From == r.From {
+				p.bad[b] = true
+				b.Path = b.From
+				p.fail(merge.TreeID, b, "", fmt.Sprintf("rename to %q", string(r.To)), one)
+			}
+		}
+	}
+}
+
+// all lists every mailbox of the plan that has a part in it.
+func (p *Plan) all() []*Box {
+	out := slices.Clone(p.Boxes)
+	for _, b := range slices.Concat(p.Creates, p.Doomed, p.touched) {
+		if !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func (p *Player) create(ctx context.Context, b *Box) {
+	n := b.Node
+	err := p.Store.CreateMailbox(ctx, b.Path, store.Status{GUID: n.GUID(), UIDValidity: n.UIDValidity, UIDNext: 1, Attributes: n.Attributes()})
+	if errors.Is(err, store.ErrExists) {
+		err = fmt.Errorf("%w: %w", store.ErrChanged, err)
+	}
+	if err != nil {
+		p.bad[b] = true
+		p.fail(merge.TreeID, b, "", "create mailbox", err)
+		return
+	}
+	p.Report.Created++
+}
+
+func (p *Player) subscribe(ctx context.Context) {
+	set := func(n store.Name, on bool, what string) {
+		if err := p.Store.SetSubscribed(ctx, n, on); err != nil {
+			p.failed[merge.TreeID] = true
+			p.Report.Failed = append(p.Report.Failed, Failure{ID: merge.TreeID, Mailbox: n, What: what, Err: err})
+			return
+		}
+		p.Report.Subscribed++
+	}
+	for _, n := range p.Plan.Unsubscribe {
+		set(n, false, "unsubscribe")
+	}
+	for _, n := range p.Plan.Subscribe {
+		set(n, true, "subscribe")
+	}
+	for k, v := range p.Plan.Attrs {
+		if err := p.Store.SetAttribute(ctx, k, v); err != nil {
+			p.fail(merge.TreeID, nil, "", "set attribute "+k, err)
+			continue
+		}
+		p.Report.Attributes++
+	}
+}
+
+// adoptTree takes over the nodes whose mailboxes stand. One whose GUID changes
+// waits for its records; one that failed, or is doomed, stays as it was.
+func (p *Player) adoptTree() {
+	hold := map[*changelog.Node]bool{}
+	for _, b := range p.Plan.all() {
+		if b.Node != nil && (p.bad[b] || b.Was != nil && b.Was.GUID() != b.Node.GUID()) {
+			hold[b.Node] = true
+		}
+		if b.Node == nil {
+			for _, n := range p.In.After.Tree.Nodes {
+				if shareGUID(n, b.Was) {
+					hold[n] = true
+				}
+			}
+		}
+	}
+	for _, n := range p.In.After.Tree.Nodes {
+		if !hold[n] {
+			p.adopt(n)
+		}
+	}
+	p.tree.SortNodes()
+}
+
+// adopt puts a node as it is to be in the place of those it is made of, with the
+// numbers that the mailbox has at this moment.
+func (p *Player) adopt(n *changelog.Node) {
+	c := n.Clone()
+	p.tree.Nodes = slices.DeleteFunc(p.tree.Nodes, func(x *changelog.Node) bool { return shareGUID(x, c) })
+	if b := p.boxOf(n); b != nil {
+		switch {
+		case b.Was == nil:
+			c.UIDNext = max(p.next[b], 1)
+		case p.next[b] == 0:
+			c.UIDValidity, c.UIDNext = b.Was.UIDValidity, b.Was.UIDNext
+		}
+	}
+	p.tree.AddNode(c)
+}
+
+func (p *Player) boxOf(n *changelog.Node) *Box {
+	for _, b := range p.Plan.all() {
+		if b.Node == n {
+			return b
+		}
+	}
+	return nil
+}
+
+func (p *Player) commitTree(sync bool) error {
+	b := p.Account.Batch()
+	b.PutTree(p.stood, p.tree)
+	for _, x := range p.Plan.Creates {
+		if !p.bad[x] {
+			p.putRow(b, x)
+		}
+	}
+	for _, x := range p.Plan.all() {
+		if x.Was != nil && x.From != x.Path && !p.bad[x] && x.Node != nil && x.Was.GUID() == x.Node.GUID() {
+			p.putRow(b, x)
+		}
+	}
+	p.putMeta(b)
+	if err := b.Commit(sync); err != nil {
+		return err
+	}
+	p.stood = p.tree.Clone()
+	return nil
+}
+
+// putMeta writes the meta data, with a look at the tree that is to be taken again.
+func (p *Player) putMeta(b *logdb.Batch) {
+	if p.Plan.treeChanges() {
+		p.meta.TreeLook = store.Look{Racy: true}
+		p.meta.Tree = p.listing()
+	}
+	b.PutMeta(&p.meta)
+}
+
+func (p *Plan) treeChanges() bool {
+	return len(p.Renames)+len(p.Creates)+len(p.Doomed)+len(p.Subscribe)+len(p.Unsubscribe)+len(p.Attrs) > 0
+}
+
+func (p *Player) listing() []logdb.Listed {
+	dirs := map[store.Name]string{}
+	for _, l := range p.meta.Tree {
+		dirs[l.Path] = l.Dir
+	}
+	for _, r := range p.Plan.Renames {
+		dirs[r.To] = dirs[r.From]
+	}
+	var out []logdb.Listed
+	for _, s := range p.tree.Layout(p.In.Live).Slots {
+		if !s.Shown {
+			continue
+		}
+		l := logdb.Listed{Path: s.Path, NoSelect: s.Holder == nil, Dir: dirs[s.Path]}
+		if s.Holder != nil {
+			l.Node = s.Holder.GUID()
+		} else {
+			l.Node = s.Members[0].GUID()
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// row is the local state of a mailbox, read once.
+func (p *Player) row(b *Box) *logdb.Mailbox {
+	if r := p.rows[b]; r != nil {
+		return r
+	}
+	r := &logdb.Mailbox{}
+	if b.Was != nil {
+		if old, err := p.Account.Mailbox(b.Was.GUID()); err == nil && old != nil {
+			r = old.Clone()
+		}
+		r.GUID, r.Status.GUID = b.Was.GUID(), b.Was.GUID()
+		r.Status.UIDValidity, r.Status.UIDNext = b.Was.UIDValidity, b.Was.UIDNext
+	} else {
+		r.GUID, r.Status.GUID = b.Node.GUID(), b.Node.GUID()
+		r.Status.UIDValidity, r.Status.UIDNext = b.Node.UIDValidity, 1
+		r.Status.Attributes = b.Node.Attributes()
+	}
+	p.rows[b] = r
+	return r
+}
+
+func (p *Player) putRow(b *logdb.Batch, x *Box) {
+	r := p.row(x)
+	r.Path = x.Path
+	if r.Status.UIDNext == 0 {
+		r.Status.UIDNext = 1
+	}
+	r.Look.Racy = true
+	b.PutMailbox(r)
+}
+
+func messageID(m *changelog.Message) string { return merge.MessageID(m) }
