@@ -278,6 +278,7 @@ func crashAt(t *testing.T, o Options, sc scenario, n int, fault error) bool {
 	err = sc.run(s)
 	if f.Writes-start < n {
 		must(t, err)
+		stands(t, f, o, s, uint64(n))
 		return false
 	}
 	_ = unlock()
@@ -311,4 +312,40 @@ func crashAt(t *testing.T, o Options, sc scenario, n int, fault error) bool {
 		}()
 	}
 	return true
+}
+
+// stands loses all that is not durable after a scenario that has returned: what
+// was reported as done must be there.
+func stands(t *testing.T, f *memfs.FS, o Options, s *Store, seed uint64) {
+	t.Helper()
+	want := dump(t, s)
+	for i := range uint64(5) {
+		f.Reboot(seed*100 + i)
+		s := recovered(t, f, o)
+		if got := dump(t, s); got != want {
+			t.Fatalf("after a crash that followed: got\n%swant\n%s", got, want)
+		}
+		must(t, s.Close())
+	}
+}
+
+// dump lists an account canonically.
+func dump(t *testing.T, s *Store) string {
+	t.Helper()
+	tree, _, err := s.Tree(bg)
+	must(t, err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "subscribed %q attributes %v\n", tree.Subscriptions, tree.Attributes)
+	for _, m := range tree.Mailboxes {
+		if m.NoSelect {
+			continue
+		}
+		st, err := s.Status(bg, m.Name)
+		must(t, err)
+		fmt.Fprintf(&b, "%s %+v\n", m.Name, st)
+		for _, line := range weShow(t, s, m.Name) {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	return b.String()
 }
