@@ -74,7 +74,7 @@ func commands() []*command {
 			summary: "say whether two accounts are equal",
 			about: []string{
 				"Compares mailboxes, subscriptions, attributes, UIDVALIDITY, UIDNEXT and, by UID, GUID, flags, keywords, received date and the SHA-256 of each body; never modseqs. Each difference is one line: A's value | B's value.",
-				"A UIDVALIDITY that is higher at B while all else in the mailbox is equal is named as what a backup leaves; it is a difference all the same.",
+				"A UIDVALIDITY that is higher at B while all else in the mailbox is equal is named as what a backup leaves; it is a difference all the same, but with --backup.",
 			},
 			exits: []exitLine{{"0", "equal"}, {"2", "different"}, {"65", "damaged items could not be compared"}},
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -56,7 +57,19 @@ func scan(fs *pflag.FlagSet, args []string, mixed bool) (words []string, err err
 			return nil, err
 		}
 	}
-	return words, fs.Parse(flags)
+	return words, plain(fs.Parse(flags))
+}
+
+// plain says what is wrong with a value without pflag's own words.
+func plain(err error) error {
+	if bad := (*pflag.InvalidValueError)(nil); errors.As(err, &bad) {
+		f, name := bad.GetFlag(), "--"+bad.GetFlag().Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand
+		}
+		return fmt.Errorf("%s %.80q: %w", name, bad.GetValue(), errors.Unwrap(bad))
+	}
+	return err
 }
 
 func longOption(fs *pflag.FlagSet, out []string, a string, rest []string) ([]string, []string, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"dsync/cmd/internal/choose"
@@ -75,11 +74,7 @@ func (r *lookRun) logOptions(names []store.Name) engine.LogOptions {
 
 // open opens the account of one word for reading.
 func (r *lookRun) open(i int) (store.Store, error) {
-	s, err := r.calls.look(r.at[i].String())
-	if errors.Is(err, store.ErrGone) {
-		return nil, fmt.Errorf("no account at %s: %w", r.at[i], err)
-	}
-	return s, err
+	return r.calls.look(r.at[i].String())
 }
 
 // unsure reports what a look could not show, and the status that follows.

@@ -31,17 +31,23 @@ func main() {
 		p.width = width
 		p.msg.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
+	os.Exit(p.main(p.signals(), os.Args[1:]))
+}
+
+// signals gives a context that the first SIGINT or SIGTERM cancels; the second
+// ends the program at once, with the line that it owes.
+func (p *program) signals() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	caught := make(chan os.Signal, 2)
+	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM)
 	go func() {
-		<-signals
+		<-caught
 		cancel()
-		<-signals
+		<-caught
 		p.last.now(engine.ExitTemp, errors.New("stopped by a second signal"))
 		os.Exit(engine.ExitTemp)
 	}()
-	os.Exit(p.main(ctx, os.Args[1:]))
+	return ctx
 }
 
 // calls is what the program asks of others; tests put their own in.
@@ -144,7 +150,7 @@ func exitOf(err error) int {
 }
 
 func hint(c *command) string {
-	if c == nil {
+	if c == nil || c.name == "help" {
 		return `; see "dsync help"`
 	}
 	return fmt.Sprintf(`; see "dsync %s --help"`, c.name)

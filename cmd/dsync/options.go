@@ -22,7 +22,7 @@ type values struct {
 	settings               []string
 	config, user, userFile string
 
-	oneWay, full, reverse, dryRun, json, repair, noBodies bool
+	oneWay, full, reverse, dryRun, json, repair, noBodies, backup bool
 
 	state     string
 	hasState  bool
@@ -117,6 +117,7 @@ var options = []*option{
 	{"", "max-delete", "LIMIT", "Stop rather than expunge more: off, N messages, P%, or N,P% (default 100,50%).", syncs, (*values).setMaxDelete},
 	{"", "policy", "NAME", "How conflicts are settled: " + strings.Join(engine.Policies(), ", ") + ".", syncs, (*values).setPolicy},
 	{"", "no-bodies", "", "Do not read and compare bodies.", " verify ", on(func(v *values) *bool { return &v.noBodies })},
+	{"", "backup", "", "B is a backup of A: a UIDVALIDITY that is higher at B, all else being equal, is named and does not count.", " verify ", on(func(v *values) *bool { return &v.backup })},
 	{"", "repair", "", "Repair what can be repaired.", " check ", on(func(v *values) *bool { return &v.repair })},
 	{"", "json", "", "Print JSON on standard output.", syncs + looks, on(func(v *values) *bool { return &v.json })},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},

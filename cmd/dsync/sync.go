@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"dsync/cmd/internal/argument"
 	"dsync/cmd/internal/choose"
@@ -18,10 +17,10 @@ import (
 // runSync is sync, backup and plan.
 func runSync(ctx context.Context, p *program, c *call) (int, error) {
 	r := &syncRun{program: p, call: c, dry: c.dryRun || c.name == "plan"}
+	r.oweLine(p.msg.user, r.old())
 	if err := r.checkWords(); err != nil {
 		return 0, err
 	}
-	r.oweLine(p.msg.user, r.old())
 	if err := r.prepare(); err != nil {
 		return 0, err
 	}
@@ -43,6 +42,8 @@ type syncRun struct {
 	set  *settings.Set
 	uses map[string]string
 	base engine.Options
+	// With -F: which user each account belongs to, by path.
+	owner map[string]string
 }
 
 // checkWords finds what is wrong whatever the settings and users are.
@@ -99,7 +100,7 @@ func (r *syncRun) algorithm() {
 	case r.hasState:
 		b.Algorithm, b.State = engine.Stateful, r.state
 		if err := argument.State(r.state); err != nil {
-			r.msg.printf(engine.Warning, "%v: it cannot be read; comparing everything", err)
+			r.msg.printf(engine.Warning, "the state given cannot be read (%v); comparing everything", err)
 			b.Algorithm, b.State = engine.Full, ""
 		}
 	}
@@ -216,66 +217,9 @@ func (r *syncRun) tell(rep *engine.Report) {
 	if rep.Err != nil {
 		r.msg.print(engine.Error, rep.Err.Error())
 	}
-	if !r.dry {
-		r.msg.print(engine.Info, summary(rep))
+	if r.dry {
+		r.msg.printf(engine.Info, "%d steps to do; %s", len(rep.Plan), byRule(rep.Conflicts))
+		return
 	}
-}
-
-// everyUser runs the users of -F one after the other.
-func (r *syncRun) everyUser(ctx context.Context) (int, error) {
-	users, err := readUsers(r.userFile)
-	if err != nil {
-		return 0, err
-	}
-	if err := r.checkVaries(users[0]); err != nil {
-		return 0, err
-	}
-	exits := []int{}
-	for _, u := range users {
-		r.msg.user = u
-		exit, err := r.oneOfMany(ctx, u)
-		if err != nil {
-			exit = exitOf(err)
-			r.msg.print(engine.Error, err.Error())
-			r.oweLine(u, "")
-			r.last.now(exit, err)
-		}
-		exits = append(exits, exit)
-		if exit != engine.ExitOK && !(r.dry && exit == engine.ExitAgain) {
-			r.msg.printf(engine.Error, "user %s ended with status %d", u, exit)
-		}
-	}
-	return engine.Combine(exits...), nil
-}
-
-func (r *syncRun) oneOfMany(ctx context.Context, u string) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, engine.Fail(engine.ExitTemp, fmt.Errorf("not run: %w", err))
-	}
-	if err := location.CheckUser(u); err != nil {
-		return 0, err
-	}
-	o, err := r.of(u)
-	if err != nil {
-		return 0, err
-	}
-	return r.one(ctx, o)
-}
-
-// checkVaries finds what is wrong with the locations whoever the user is, and
-// keeps the mail of many users from one account.
-func (r *syncRun) checkVaries(first string) error {
-	_, err := location.Destination(r.words, r.vars(first))
-	var absent *location.Missing
-	if errors.As(err, &absent) {
-		return asked(err)
-	}
-	near, ok := r.set.Get(settings.MailLocation)
-	if ok && near != "" && !location.Varies(near) {
-		return usagef("-F: mail_location=%s is the same for every user; write %%u where the name belongs", near)
-	}
-	if far := strings.Join(r.words, " "); !location.Varies(far) {
-		return usagef("-F: the destination %s is the same for every user; write %%u where the name belongs", far)
-	}
-	return nil
+	r.msg.print(engine.Info, summary(rep))
 }

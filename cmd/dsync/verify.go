@@ -45,8 +45,12 @@ func runVerify(ctx context.Context, p *program, c *call) (int, error) {
 		return 0, tooLate(ctx, err)
 	}
 	exit := r.unsure(res.Skipped, res.Unstable)
-	equal := res.Different+res.Backup == 0 && exit == engine.ExitOK
-	if res.Different+res.Backup > 0 {
+	different := res.Different
+	if !r.backup {
+		different += res.Backup
+	}
+	equal := different == 0 && exit == engine.ExitOK
+	if different > 0 {
 		exit = engine.Combine(exit, engine.ExitAgain)
 	}
 	if r.json {
