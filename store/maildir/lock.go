@@ -73,6 +73,11 @@ func (s *Store) Lock(ctx context.Context, wait time.Duration) (func() error, err
 		_, _ = f.Write([]byte("pid " + strconv.Itoa(os.Getpid()) + "\n"))
 	}
 	s.locked.Store(true)
+	// Renames that a dead run left half done are completed before anybody looks.
+	if err := s.recoverMoves(); err != nil {
+		s.locked.Store(false)
+		return nil, errors.Join(fmt.Errorf("complete renames in %s: %w", s.opts, err), f.Close())
+	}
 	return func() error {
 		s.locked.Store(false)
 		return f.Close()

@@ -103,15 +103,7 @@ func openRoots(f fsys.FS, o Options) (*Store, error) {
 	if o.Control != "" {
 		s.control, err = f.OpenRoot(o.Control)
 		if errors.Is(err, fs.ErrNotExist) {
-			// Dovecot makes it when it first writes there; so do we.
-			info, ierr := s.root.Self()
-			if ierr == nil {
-				ierr = f.MkdirAll(o.Control, info.Mode&0o777)
-			}
-			if ierr == nil {
-				s.control, ierr = f.OpenRoot(o.Control)
-			}
-			err = ierr
+			s.control, err = &lateDir{fs: f, path: o.Control, root: s.root}, nil
 		}
 		if err != nil {
 			s.control = nil

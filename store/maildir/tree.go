@@ -24,9 +24,10 @@ const (
 )
 
 var (
-	errNoCur   = fmt.Errorf("%w: no directory cur in it", store.ErrDamaged)
-	errSymlink = fmt.Errorf("%w: a symbolic link", store.ErrUnsupported)
-	errShadow  = fmt.Errorf("%w: INBOX is elsewhere", store.ErrUnsupported)
+	errNoCur     = fmt.Errorf("%w: no directory cur in it", store.ErrDamaged)
+	errSymlink   = fmt.Errorf("%w: a symbolic link", store.ErrUnsupported)
+	errHalfMoved = fmt.Errorf("%w: a run that renames or deletes mailboxes is under way or was interrupted", store.ErrBusy)
+	errShadow    = fmt.Errorf("%w: INBOX is elsewhere", store.ErrUnsupported)
 )
 
 // node is a mailbox, or a directory above one, as found on disk.
@@ -254,6 +255,10 @@ func (s *Store) Tree(ctx context.Context) (*store.Tree, store.Look, error) {
 	var bad []store.Skip
 	t.Subscriptions, bad = subs.names(s.layout)
 	t.Skipped = append(t.Skipped, bad...)
+	if j, err := s.readJournal(); err != nil || j != nil && j.state != stateDone {
+		// Mailboxes are out of sight: nobody must take them for deleted.
+		t.Skipped = append(t.Skipped, store.Skip{Item: journalName, Err: errHalfMoved})
+	}
 	if in, err := s.subsDir().Stat(s.layout.subs); err == nil {
 		t.SubsChanged = time.Unix(0, in.Mtime).UTC()
 	}
