@@ -42,7 +42,7 @@ func Known() []string { return []string{MailLocation, ChangeLog, SpecialUse, Rem
 type Set struct {
 	values  map[string]string
 	file    map[string]string // key -> file it came from
-	Ignored []string // Dovecot's settings that mean nothing here, as given
+	Ignored []string          // Dovecot's settings that mean nothing here, as given
 }
 
 // Get gives a setting, and whether it was set.
