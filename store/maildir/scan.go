@@ -66,12 +66,7 @@ func (l *listing) handle(i int) store.Handle {
 // list reads cur and new.
 func (s *Store) list(b *box) (*listing, error) {
 	l := new(listing)
-	if n := s.lastCount(b.name); n > 0 {
-		n += n/16 + 64
-		l.entries = make([]entry, 0, n)
-		l.hashes = make([]uint64, 0, n)
-		l.slab = make([]byte, 0, n*48)
-	}
+	l.reserve(s.lastCount(b.name), b.cur)
 	for _, d := range []struct {
 		dir fsys.Dir
 		nu  bool
@@ -88,6 +83,23 @@ func (s *Store) list(b *box) (*listing, error) {
 	s.listed.Add(int64(len(l.entries)))
 	l.dedupe(b.name)
 	return l, nil
+}
+
+// maxReserve bounds what is reserved on a directory's word: one that was large
+// once may keep its size on disk for ever.
+const maxReserve = 32 << 20
+
+// reserve makes room, so that nothing is copied while the listing grows: by the
+// last count, else by the directory's size (on ext4 somewhat more than its names).
+func (l *listing) reserve(last int, cur fsys.Dir) {
+	in, err := cur.Self()
+	if err != nil || in.Size > maxReserve {
+		in.Size = 0
+	}
+	n := max(last+last/16, int(in.Size/80)) + 64
+	l.entries = make([]entry, 0, n)
+	l.hashes = make([]uint64, 0, n)
+	l.slab = make([]byte, 0, max(int(in.Size), n*72))
 }
 
 // add takes in one directory entry.
@@ -114,11 +126,15 @@ func (l *listing) add(n store.Name, name []byte, kind fsys.Kind, nu bool) error 
 	}
 	l.entries = append(l.entries, entry{off: uint32(len(l.slab)), nlen: uint8(len(name)), blen: uint8(blen), nu: nu})
 	l.slab = append(l.slab, name...)
-	l.hashes = append(l.hashes, xxhash.Sum64(name[:blen]))
-	l.sum += xxhash.Sum64(name)
-	if nu {
-		l.sum += 1
+	h := xxhash.Sum64(name[:blen])
+	l.hashes = append(l.hashes, h)
+	for _, c := range name[blen:] {
+		h = (h ^ uint64(c)) * 0x100000001b3
 	}
+	if nu {
+		h = ^h
+	}
+	l.sum += h
 	return nil
 }
 

@@ -96,7 +96,9 @@ func (sn *snapshot) describe(m *store.Message, i int, l *uidList) {
 	m.Content.GUID = store.GUID(base)
 	if r := l.find(sn.list.hashes[i], base); r >= 0 {
 		m.UID = l.recs[r].uid
-		m.Content.GUID = l.guid(r)
+		if g := lineGUID(string(l.fields(r))); g != "" {
+			m.Content.GUID = g
+		}
 	}
 }
 
