@@ -21,7 +21,9 @@
 //	dsync.lock          in the root: flock by the run at work; holds its pid; never removed
 //	dsync-mark          in the root: Mark
 //	dsync-moves         in the root: renames and deletions under way (journal.go)
-//	dsync-attributes    in the root and in mailboxes: attributes (attributes.go)
+//	dsync-account       in the root: the account's attributes (attributes.go)
+//	dsync-attributes    in mailboxes: theirs
+//	dsync-move.*        mailboxes on their way (journal.go)
 //	dsync-tmp.*         files and directories not yet in place
 //	tmp/dsync-tmp.*     staged messages
 //
@@ -36,5 +38,13 @@
 // A dovecot-uidlist without a readable first line counts as not there: no message
 // has a UID, UIDVALIDITY is zero, and Describe reports the file as a Skip. Lines
 // that cannot be read count alone as not there. A damaged dsync-attributes is an
-// error of Tree, Status and Scan... for it may be the only copy of what it held.
+// error of Tree, Status and Scan, for it may be the only copy of what it held.
+//
+// # Message GUIDs
+//
+// A message's GUID is the field G of its line, else its base name up to the first
+// ':' (with ",S=" and ",W="), as Dovecot has it. One with a space in it, which G
+// cannot hold, stands in hexadecimal in a field Y of ours; Dovecot keeps that, and
+// shows the base name. Names of our making carry no ",S=" and ",W=": the base name
+// is exactly the key that was chosen, and the sizes stand in the line (S, W).
 package maildir
