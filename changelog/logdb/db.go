@@ -185,9 +185,6 @@ func (d *DB) pidPath() string { return d.fs.PathJoin(d.dir, pidFile) }
 
 // writePID is for the error message of others only; it need not succeed.
 func (d *DB) writePID() {
-	if d.o.ReadOnly && d.o.FS != nil {
-		return
-	}
 	f, err := d.fs.Create(d.pidPath(), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return
@@ -217,9 +214,7 @@ func (d *DB) Close() (err error) {
 		return ErrDead
 	}
 	defer d.recoverFatal(&err)
-	if !d.o.ReadOnly {
-		d.fs.Remove(d.pidPath())
-	}
+	d.fs.Remove(d.pidPath())
 	return d.p.Close()
 }
 
@@ -307,6 +302,9 @@ func (d *DB) iter(lower, upper []byte) (*pebble.Iterator, error) {
 func (d *DB) commit(b *pebble.Batch, sync bool) (err error) {
 	if d.dead.Load() {
 		return ErrDead
+	}
+	if d.o.ReadOnly {
+		return store.ErrReadOnly
 	}
 	defer d.recoverFatal(&err)
 	if d.o.SplitBatch && b.Count() > 1 {

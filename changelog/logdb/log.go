@@ -41,7 +41,7 @@ func (b *Batch) appendLog() (event, report uint64) {
 			n := min(len(es), chunkEvents)
 			b.key = seqKey(b.key[:0], b.a.id, famEvents, event)
 			b.put(b.key, func(dst []byte) []byte {
-				dst = pack.Uint(pack.Array(dst, 4), chunkFormat)
+				dst = pack.Uint(pack.Array(dst, 3), chunkFormat)
 				dst = pack.Uint(pack.Int(dst, l.at), n)
 				return changelog.AppendEvents(dst, es[:n])
 			}, func(p []byte) error { _, _, err := decodeChunk(p); return err })
@@ -81,7 +81,7 @@ func chunkHead(key, val []byte) (head, error) {
 }
 
 func readHead(r *pack.Reader) head {
-	r.Fields(4)
+	r.Fields(3)
 	r.Version(chunkFormat)
 	h := head{at: r.Int(), count: int(r.Uint(chunkEvents))}
 	if r.OK() && h.count == 0 {
