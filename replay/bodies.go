@@ -190,13 +190,14 @@ func (p *Player) pathOf(r *logdb.Record) store.Name {
 		}
 		return ""
 	}
-	for _, b := range p.Plan.all() {
-		if b.Was != nil && b.From == s.Path {
-			return b.Path
-		}
+	if now, ok := p.path[s.Path]; ok {
+		return now
 	}
 	return s.Path
 }
+
+// PathOf is where a record's mailbox is while the plan is played, "" if nowhere.
+func (p *Player) PathOf(r *logdb.Record) store.Name { return p.pathOf(r) }
 
 // bind gives staged messages their names and UIDs, and records them.
 func (p *Player) bind(ctx context.Context, b *Box, staged []stagedItem) error {
@@ -317,6 +318,7 @@ func (p *Player) put(batch *logdb.Batch, b *Box, rec *logdb.Record) {
 		p.uncount(r)
 	}
 	if b != nil {
+		p.dirty[b] = true
 		row := p.row(b)
 		row.Count++
 		row.Digest.Add(DigestOf(rec))
@@ -334,7 +336,8 @@ func (p *Player) uncount(r *logdb.Record) {
 		return
 	}
 	if s := p.In.Layout.In(r.Mailbox); s != nil && s.Holder != nil {
-		if b := p.boxWas(s.Holder); b != nil {
+		if b := p.was[s.Holder]; b != nil {
+			p.dirty[b] = true
 			row := p.row(b)
 			if row.Count > 0 {
 				row.Count--
@@ -342,15 +345,6 @@ func (p *Player) uncount(r *logdb.Record) {
 			row.Digest.Sub(DigestOf(r))
 		}
 	}
-}
-
-func (p *Player) boxWas(n *changelog.Node) *Box {
-	for _, b := range p.Plan.all() {
-		if b.Was == n {
-			return b
-		}
-	}
-	return nil
 }
 
 // DigestOf is what a record adds to the digest of its mailbox.
@@ -368,27 +362,23 @@ func (p *Player) finish(ctx context.Context, b *Box, batch *logdb.Batch, events 
 	if look, err := p.Store.MailboxLook(ctx, b.Path); err == nil {
 		row.UIDPrint = look.Print
 	}
-	for x := range p.rows {
-		if x == b || x.Node == nil {
-			p.putRow(batch, x)
-		}
+	p.dirty[b] = true
+	for x := range p.dirty {
+		p.putRow(batch, x)
 	}
 	if b.Node != nil {
 		if n := p.tree.Node(b.Node.GUID()); n != nil && n.UIDNext < row.Status.UIDNext && n.UIDValidity == row.Status.UIDValidity {
 			n.UIDNext = row.Status.UIDNext
+			p.moved[n] = true
 		}
 	}
-	batch.PutTree(p.stood, p.tree)
+	p.putNodes(batch)
 	batch.AppendEvents(p.Now(), events)
 	for _, id := range ids {
 		batch.DeleteIntent(id)
 	}
 	p.putMeta(batch)
-	if err := batch.Commit(true); err != nil {
-		return err
-	}
-	p.stood = p.tree.Clone()
-	return nil
+	return batch.Commit(true)
 }
 
 func (p *Player) delivered(m *changelog.Message, b *Box) changelog.Event {

@@ -18,6 +18,8 @@ type Input struct {
 	// Records are those of the working set, by ID and by every origin.
 	Records map[changelog.Dot]*logdb.Record
 	Policy  *merge.Policy
+	// Absent are messages (by ID) that the store does not show, nobody knows why.
+	Absent map[changelog.Dot]bool
 	// Live reports whether a node holds mail that the merge did not look at.
 	Live func(store.MailboxGUID) bool
 }
@@ -61,8 +63,9 @@ type Plan struct {
 	// Quiet are entries to be recorded that change nothing in the store.
 	Quiet []Item
 	after *changelog.Layout
-	// touched are mailboxes that stay, with nothing to do but perhaps a rename.
-	touched []*Box
+	// Left are messages that must not be touched in this run.
+	Left  []Item
+	every []*Box
 }
 
 // Empty reports whether the store is to stay as it is.
@@ -226,6 +229,10 @@ func (p *planner) messages() {
 	for _, out := range p.in.After.Messages {
 		var held []*logdb.Record
 		var some *logdb.Record
+		if slices.ContainsFunc(out.Origins, func(w changelog.Write) bool { return p.in.Absent[w.Dot] }) {
+			p.plan.Left = append(p.plan.Left, Item{Out: out})
+			continue
+		}
 		for _, o := range out.Origins {
 			r := p.in.Records[o.Dot]
 			if r == nil || slices.Contains(held, r) {
@@ -358,10 +365,9 @@ func (p *planner) collect() {
 			p.plan.Boxes = append(p.plan.Boxes, b)
 		} else if b.Node == nil && len(b.Expunges) > 0 {
 			p.plan.Boxes = append(p.plan.Boxes, b)
-		} else if b.Node != nil {
-			p.plan.touched = append(p.plan.touched, b)
 		}
 	}
+	p.plan.every = all
 	slices.SortFunc(p.plan.Boxes, func(a, b *Box) int {
 		if (a.Node == nil) != (b.Node == nil) {
 			if a.Node == nil {

@@ -49,8 +49,13 @@ type Player struct {
 	Report Report
 	meta   logdb.Meta
 	failed map[string]bool
-	tree   *changelog.Tree // as it stands
-	stood  *changelog.Tree // as committed
+	tree   *changelog.Tree                       // as it stands
+	kept   map[store.MailboxGUID]*changelog.Node // nodes as committed, by every GUID
+	moved  map[*changelog.Node]bool              // nodes of tree to be committed
+	was    map[*changelog.Node]*Box
+	isNow  map[*changelog.Node]*Box
+	path   map[store.Name]store.Name // mailboxes' paths before -> now
+	dirty  map[*Box]bool             // rows to be committed
 	rows   map[*Box]*logdb.Mailbox
 	next   map[*Box]store.UID // UIDNEXT as it stands
 	staged map[*Box][]stagedItem
@@ -74,7 +79,21 @@ type lateRecord struct {
 func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, peer Bodies) (*Player, error) {
 	p := &Player{Store: st, Account: acct, In: in, Plan: Make(in), Peer: peer, Now: now, Workers: 4,
 		meta: acct.Meta(), failed: map[string]bool{}, rows: map[*Box]*logdb.Mailbox{}, next: map[*Box]store.UID{},
-		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), stood: in.Before.Clone()}
+		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), kept: map[store.MailboxGUID]*changelog.Node{},
+		moved: map[*changelog.Node]bool{}, was: map[*changelog.Node]*Box{}, isNow: map[*changelog.Node]*Box{},
+		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}}
+	p.keep(in.Before.Nodes...)
+	for _, b := range p.Plan.all() {
+		if b.Was != nil {
+			p.was[b.Was] = b
+		}
+		if b.Node != nil {
+			p.isNow[b.Node] = b
+		}
+	}
+	for _, it := range p.Plan.Left {
+		p.failItem(it, nil, "leave", errAbsent)
+	}
 	return p, nil
 }
 
@@ -118,6 +137,11 @@ func (p *Player) Tree(ctx context.Context) error {
 		p.create(ctx, b)
 	}
 	p.subscribe(ctx)
+	for _, b := range p.Plan.all() {
+		if b.Was != nil {
+			p.path[b.From] = b.Path
+		}
+	}
 	p.adoptTree()
 	return p.commitTree(true)
 }
@@ -163,16 +187,8 @@ func (p *Player) rename(ctx context.Context) {
 	}
 }
 
-// all lists every mailbox of the plan that has a part in it.
-func (p *Plan) all() []*Box {
-	out := slices.Clone(p.Boxes)
-	for _, b := range slices.Concat(p.Creates, p.Doomed, p.touched) {
-		if !slices.Contains(out, b) {
-			out = append(out, b)
-		}
-	}
-	return out
-}
+// all lists every mailbox of the plan.
+func (p *Plan) all() []*Box { return p.every }
 
 func (p *Player) create(ctx context.Context, b *Box) {
 	n := b.Node
@@ -236,12 +252,28 @@ func (p *Player) adoptTree() {
 	p.tree.SortNodes()
 }
 
+// keep notes nodes as committed.
+func (p *Player) keep(ns ...*changelog.Node) {
+	for _, n := range ns {
+		c := n.Clone()
+		for _, g := range n.GUIDs {
+			p.kept[g] = c
+		}
+	}
+}
+
 // adopt puts a node as it is to be in the place of those it is made of, with the
 // numbers that the mailbox has at this moment.
 func (p *Player) adopt(n *changelog.Node) {
 	c := n.Clone()
-	p.tree.Nodes = slices.DeleteFunc(p.tree.Nodes, func(x *changelog.Node) bool { return shareGUID(x, c) })
-	if b := p.boxOf(n); b != nil {
+	p.tree.Nodes = slices.DeleteFunc(p.tree.Nodes, func(x *changelog.Node) bool {
+		if shareGUID(x, c) {
+			delete(p.moved, x)
+			return true
+		}
+		return false
+	})
+	if b := p.isNow[n]; b != nil {
 		switch {
 		case b.Was == nil:
 			c.UIDNext = max(p.next[b], 1)
@@ -250,36 +282,47 @@ func (p *Player) adopt(n *changelog.Node) {
 		}
 	}
 	p.tree.AddNode(c)
+	p.moved[c] = true
 }
 
-func (p *Player) boxOf(n *changelog.Node) *Box {
-	for _, b := range p.Plan.all() {
-		if b.Node == n {
-			return b
+// putNodes writes the nodes that changed since the last time.
+func (p *Player) putNodes(b *logdb.Batch) {
+	for _, n := range p.tree.Nodes {
+		if !p.moved[n] {
+			continue
 		}
+		var olds []*changelog.Node
+		for _, g := range n.GUIDs {
+			if o := p.kept[g]; o != nil && !slices.Contains(olds, o) {
+				olds = append(olds, o)
+			}
+		}
+		var same *changelog.Node
+		for _, o := range olds {
+			if o.GUID() == n.GUID() {
+				same = o
+			} else {
+				b.PutNode(o, nil)
+			}
+		}
+		b.PutNode(same, n)
+		p.keep(n)
 	}
-	return nil
+	clear(p.moved)
 }
 
 func (p *Player) commitTree(sync bool) error {
 	b := p.Account.Batch()
-	b.PutTree(p.stood, p.tree)
-	for _, x := range p.Plan.Creates {
-		if !p.bad[x] {
-			p.putRow(b, x)
-		}
-	}
+	p.putNodes(b)
 	for _, x := range p.Plan.all() {
-		if x.Was != nil && x.From != x.Path && !p.bad[x] && x.Node != nil && x.Was.GUID() == x.Node.GUID() {
+		fresh := x.Was == nil && !p.bad[x]
+		moved := x.Was != nil && x.From != x.Path && !p.bad[x] && x.Node != nil && x.Was.GUID() == x.Node.GUID()
+		if fresh || moved {
 			p.putRow(b, x)
 		}
 	}
 	p.putMeta(b)
-	if err := b.Commit(sync); err != nil {
-		return err
-	}
-	p.stood = p.tree.Clone()
-	return nil
+	return b.Commit(sync)
 }
 
 // putMeta writes the meta data, with a look at the tree that is to be taken again.
@@ -348,6 +391,10 @@ func (p *Player) putRow(b *logdb.Batch, x *Box) {
 	}
 	r.Look.Racy = true
 	b.PutMailbox(r)
+	delete(p.dirty, x)
 }
+
+// errAbsent: the store does not show the message, and it is not known why.
+var errAbsent = fmt.Errorf("%w: in doubt, or kept by the safety brake", store.ErrChanged)
 
 func messageID(m *changelog.Message) string { return merge.MessageID(m) }

@@ -302,7 +302,7 @@ func (p *Player) quiet(batch *logdb.Batch, it Item, b *Box) {
 		rec.ShownFlags, rec.ShownKeywords = it.Rec.ShownFlags, it.Rec.ShownKeywords
 		if b == nil {
 			if s := p.In.Layout.In(rec.Mailbox); s != nil && s.Holder != nil {
-				b = p.boxWas(s.Holder)
+				b = p.was[s.Holder]
 			}
 		}
 		if b != nil && b.Node != nil && !p.bad[b] {
@@ -335,7 +335,7 @@ func (p *Player) remove(ctx context.Context) {
 		}
 		p.Report.Deleted++
 		for _, n := range p.In.After.Tree.Nodes {
-			if shareGUID(n, b.Was) && (p.boxOf(n) == nil || !p.bad[p.boxOf(n)]) {
+			if shareGUID(n, b.Was) && (p.isNow[n] == nil || !p.bad[p.isNow[n]]) {
 				p.adopt(n)
 			}
 		}
@@ -358,26 +358,36 @@ func (p *Player) settle() error {
 			batch.DeleteMailbox(b.Was.GUID())
 		}
 	}
-	for b := range p.rows {
+	for b := range p.dirty {
 		if b.Node != nil || p.bad[b] {
 			p.putRow(batch, b)
 		}
 	}
 	p.tree.SortNodes()
+	p.putNodes(batch)
 	if !p.failed["tree"] {
+		was := &changelog.Tree{Bare: p.In.Before.Bare, UVs: p.In.Before.UVs}
+		batch.PutTree(was, &changelog.Tree{Bare: p.In.After.Tree.Bare, UVs: p.In.After.Tree.UVs})
 		p.tree.Bare, p.tree.UVs = p.In.After.Tree.Bare, p.In.After.Tree.UVs
 	}
-	batch.PutTree(p.stood, p.tree)
 	for _, id := range p.intent {
 		batch.DeleteIntent(id)
 	}
 	p.putMeta(batch)
-	if err := batch.Commit(true); err != nil {
-		return err
-	}
-	p.stood = p.tree.Clone()
-	return nil
+	return batch.Commit(true)
 }
+
+// Digest is that of the account as it stands.
+func (p *Player) Digest() (changelog.Digest, error) {
+	rows, err := p.Account.Mailboxes()
+	if err != nil {
+		return changelog.Digest{}, err
+	}
+	return AccountDigest(p.tree, p.In.Live, rows), nil
+}
+
+// Standing is the tree as it stands.
+func (p *Player) Standing() *changelog.Tree { return p.tree }
 
 func (p *Player) anyFailed(rs []*logdb.Record) bool {
 	for _, r := range rs {
@@ -386,4 +396,10 @@ func (p *Player) anyFailed(rs []*logdb.Record) bool {
 		}
 	}
 	return false
+}
+
+// Wrote reports whether the store was changed.
+func (p *Player) Wrote() bool {
+	r := &p.Report
+	return r.Copied+r.Moved+r.Expunged+r.Flags+r.Renumbered+r.Created+r.Renamed+r.Deleted+r.Subscribed+r.Attributes > 0 || !p.Plan.Empty()
 }

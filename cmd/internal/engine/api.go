@@ -24,9 +24,7 @@ var errNotBuilt = errors.New("the synchroniser is not built into this program ye
 //     With KeepState it is ignored.
 //   - Warnings were not given to Notice, Skipped and Again neither: the program
 //     prints them. Notice is for what should be seen at once (Debug, Info).
-func Run(_ context.Context, o Options) *Report {
-	return &Report{Exit: ExitInternal, Err: errNotBuilt, State: o.State}
-}
+func Run(ctx context.Context, o Options) *Report { return doRun(ctx, o) }
 
 // LogOptions say which account's change log is looked into.
 type LogOptions struct {

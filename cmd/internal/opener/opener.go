@@ -55,3 +55,13 @@ func options(l location.Location) maildir.Options {
 		Index: l.Index, Subscriptions: l.Subscriptions, DirName: l.DirName,
 	}
 }
+
+// Name is how the store at a location names itself (store.Store.Location), also
+// where there is none yet.
+func Name(loc string) (string, error) {
+	l, err := location.Parse(loc, nil)
+	if err != nil {
+		return "", err
+	}
+	return options(l).String(), nil
+}

@@ -1,0 +1,317 @@
+package session
+
+import (
+	"fmt"
+
+	"dsync/changelog"
+	"dsync/changelog/pack"
+	"dsync/merge"
+	"dsync/replay"
+	"dsync/store"
+)
+
+// Version of the frames. Ends of different versions do not talk.
+const Version = 1
+
+// Kind numbers the frames.
+type Kind uint8
+
+// The kinds, in the order in which a session sends them.
+const (
+	KindHello Kind = iota + 1
+	KindDelta
+	KindMore
+	KindHashes
+	KindPlan
+	KindReady
+	KindFed
+	KindReport
+)
+
+// Frame is one message between two ends. Only the fields of its kind are set.
+type Frame struct {
+	Kind   Kind
+	Hello  *Hello
+	Delta  *Delta
+	More   *More
+	Hashes []HeaderHash
+	Plan   replay.Hash
+	Report *Report
+}
+
+// Hello is how an end introduces itself.
+type Hello struct {
+	Version  uint64
+	Replica  changelog.Replica
+	Seq      uint64 // last dot handed out
+	Position changelog.Position
+	Clock    changelog.Stamp
+	Now      int64 // µs since 1970
+	Seen     changelog.Seen
+	Digest   changelog.Digest
+	// Run is the run's options as text; both ends must have the same.
+	Run string
+	// Whole: this end wants a full comparison.
+	Whole bool
+	// Source: this end is the source of a run in one direction.
+	Source bool
+}
+
+// Delta is what the other end has not seen.
+type Delta struct {
+	Tree     *changelog.Tree
+	Messages []*changelog.Message
+	Held     []Held
+}
+
+// Held says how many messages an end holds in a mailbox.
+type Held struct {
+	Mailbox store.MailboxGUID
+	Count   uint64
+}
+
+// More are counterparts of what the other end sent.
+type More struct{ Messages []*changelog.Message }
+
+// HeaderHash gives the hash of a message's header.
+type HeaderHash struct {
+	ID   changelog.Dot
+	Hash store.HeaderHash
+}
+
+// Report is what became of the plan at one end.
+type Report struct {
+	Failed   uint64
+	Digest   changelog.Digest
+	Position changelog.Position
+	Seen     changelog.Seen // after the run, joins left out
+}
+
+// Limits on what comes from the other end.
+const (
+	maxMessages = 1 << 26
+	maxEntry    = 1 << 20
+	maxNodes    = 1 << 20
+	maxRun      = 1 << 16
+)
+
+// Encode writes a frame.
+func (f *Frame) Encode() []byte {
+	b := pack.Uint(pack.Array(nil, 2), uint64(f.Kind))
+	switch f.Kind {
+	case KindHello:
+		h := f.Hello
+		b = pack.Uint(pack.Array(b, 13), h.Version)
+		b = pack.Uint(pack.Uint(b, uint64(h.Replica.ID)), uint64(h.Replica.Epoch))
+		b = pack.Uint(pack.Uint(pack.Uint(b, h.Seq), h.Position.Seq), uint64(h.Position.Tag))
+		b = pack.Uint(pack.Int(b, h.Clock.Time), uint64(h.Clock.Count))
+		b = pack.Int(b, h.Now)
+		b = pack.Bytes(b, changelog.AppendSeen(nil, &h.Seen))
+		b = pack.Bytes(b, h.Digest[:])
+		b = pack.String(b, h.Run)
+		b = pack.Bool(pack.Bool(b, h.Whole), h.Source)
+	case KindDelta:
+		b = f.Delta.encode(b)
+	case KindMore:
+		b = appendMessages(b, f.More.Messages)
+	case KindHashes:
+		b = pack.Array(b, 2*len(f.Hashes))
+		for _, h := range f.Hashes {
+			b = pack.Bytes(b, changelog.AppendDot(nil, h.ID))
+			b = pack.Bytes(b, h.Hash[:])
+		}
+	case KindPlan:
+		b = pack.Bytes(b, f.Plan[:])
+	case KindReport:
+		r := f.Report
+		b = pack.Uint(pack.Array(b, 5), r.Failed)
+		b = pack.Bytes(b, r.Digest[:])
+		b = pack.Uint(pack.Uint(b, r.Position.Seq), uint64(r.Position.Tag))
+		b = pack.Bytes(b, changelog.AppendSeen(nil, &r.Seen))
+	default:
+		b = pack.Array(b, 0)
+	}
+	return b
+}
+
+func appendMessages(b []byte, ms []*changelog.Message) []byte {
+	b = pack.Array(b, len(ms))
+	var buf []byte
+	for _, m := range ms {
+		buf = changelog.AppendMessage(buf[:0], m)
+		b = pack.Bytes(b, buf)
+	}
+	return b
+}
+
+func (d *Delta) encode(b []byte) []byte {
+	b = pack.Array(b, 5)
+	b = pack.Array(b, len(d.Tree.Nodes))
+	for _, n := range d.Tree.Nodes {
+		b = pack.Bytes(b, changelog.AppendNode(nil, n))
+	}
+	b = pack.Array(b, len(d.Tree.Bare))
+	for _, x := range d.Tree.Bare {
+		b = pack.Bytes(b, changelog.AppendBare(nil, x))
+	}
+	b = pack.Bytes(b, changelog.AppendUVs(nil, d.Tree.UVs))
+	b = appendMessages(b, d.Messages)
+	b = pack.Array(b, 2*len(d.Held))
+	for _, h := range d.Held {
+		b = pack.Uint(pack.Bytes(b, h.Mailbox[:]), h.Count)
+	}
+	return b
+}
+
+// Decode reads a frame that Encode wrote.
+func Decode(b []byte) (*Frame, error) {
+	r := pack.New(b, "frame")
+	r.Fields(2)
+	f := &Frame{Kind: Kind(r.Uint(255))}
+	var err error
+	switch f.Kind {
+	case KindHello:
+		f.Hello, err = decodeHello(&r)
+	case KindDelta:
+		f.Delta, err = decodeDelta(&r)
+	case KindMore:
+		f.More = &More{}
+		f.More.Messages, err = decodeMessages(&r)
+	case KindHashes:
+		f.Hashes, err = decodeHashes(&r)
+	case KindPlan:
+		copyFixed(&r, f.Plan[:])
+	case KindReport:
+		f.Report, err = decodeReport(&r)
+	case KindReady, KindFed:
+		r.Fields(0)
+	default:
+		err = fmt.Errorf("frame of unknown kind %d", f.Kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, r.End()
+}
+
+// copyFixed reads a byte string of just the length of dst.
+func copyFixed(r *pack.Reader, dst []byte) {
+	x := r.Bytes(len(dst))
+	if r.OK() && len(x) != len(dst) {
+		r.Fail("%d bytes, want %d", len(x), len(dst))
+	}
+	copy(dst, x)
+}
+
+func decodeHello(r *pack.Reader) (*Hello, error) {
+	r.Fields(13)
+	h := &Hello{Version: r.Uint64()}
+	h.Replica = changelog.Replica{ID: changelog.ReplicaID(r.Uint64()), Epoch: r.Uint32()}
+	h.Seq = r.Uint64()
+	h.Position = changelog.Position{Seq: r.Uint64(), Tag: changelog.Tag(r.Uint64())}
+	h.Clock = changelog.Stamp{Time: r.Int(), Count: r.Uint32()}
+	h.Now = r.Int()
+	raw := r.Bytes(maxEntry)
+	copyFixed(r, h.Digest[:])
+	h.Run = r.String(maxRun)
+	h.Whole, h.Source = r.Bool(), r.Bool()
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	var err error
+	h.Seen, err = changelog.DecodeSeen(raw)
+	return h, err
+}
+
+func decodeReport(r *pack.Reader) (*Report, error) {
+	r.Fields(5)
+	x := &Report{Failed: r.Uint64()}
+	copyFixed(r, x.Digest[:])
+	x.Position = changelog.Position{Seq: r.Uint64(), Tag: changelog.Tag(r.Uint64())}
+	raw := r.Bytes(maxEntry)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	var err error
+	x.Seen, err = changelog.DecodeSeen(raw)
+	return x, err
+}
+
+func decodeMessages(r *pack.Reader) ([]*changelog.Message, error) {
+	n := r.Array(maxMessages, 1)
+	var out []*changelog.Message
+	for range n {
+		raw := r.Bytes(maxEntry)
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		m, err := changelog.DecodeMessage(raw)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, r.Err()
+}
+
+func decodeHashes(r *pack.Reader) ([]HeaderHash, error) {
+	var out []HeaderHash
+	n := r.Array(2*maxMessages, 1)
+	for range n / 2 {
+		d, err := changelog.DecodeDot(r.Bytes(64))
+		if err != nil {
+			return nil, err
+		}
+		h := HeaderHash{ID: d}
+		copyFixed(r, h.Hash[:])
+		out = append(out, h)
+	}
+	return out, r.Err()
+}
+
+func decodeDelta(r *pack.Reader) (*Delta, error) {
+	r.Fields(5)
+	d := &Delta{Tree: &changelog.Tree{}}
+	for range r.Array(maxNodes, 1) {
+		raw := r.Bytes(maxEntry)
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		n, err := changelog.DecodeNode(raw)
+		if err != nil {
+			return nil, err
+		}
+		d.Tree.Nodes = append(d.Tree.Nodes, n)
+	}
+	for range r.Array(maxNodes, 1) {
+		raw := r.Bytes(maxEntry)
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+		x, err := changelog.DecodeBare(raw)
+		if err != nil {
+			return nil, err
+		}
+		d.Tree.Bare = append(d.Tree.Bare, x)
+	}
+	raw := r.Bytes(maxEntry * 64)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	var err error
+	if d.Tree.UVs, err = changelog.DecodeUVs(raw); err != nil {
+		return nil, err
+	}
+	if d.Messages, err = decodeMessages(r); err != nil {
+		return nil, err
+	}
+	for range r.Array(2*maxNodes, 1) / 2 {
+		var h Held
+		copyFixed(r, h.Mailbox[:])
+		h.Count = r.Uint64()
+		d.Held = append(d.Held, h)
+	}
+	return d, r.Err()
+}
+
+var _ = merge.TreeID

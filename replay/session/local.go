@@ -1,0 +1,283 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/changelog/logdb"
+	"dsync/changelog/recorder"
+	"dsync/merge"
+	"dsync/replay"
+	"dsync/store"
+)
+
+// End does what a machine asks: it is one replica.
+type End interface {
+	Load(ctx context.Context, seen *changelog.Dots, whole bool) (*Delta, error)
+	More(ctx context.Context, ids []changelog.Dot, nodes []store.MailboxGUID) ([]*changelog.Message, error)
+	Hashes(ctx context.Context, ids []changelog.Dot) ([]HeaderHash, error)
+	Tree(ctx context.Context, r *merge.Result, side int) error
+	Bodies(ctx context.Context) error
+	Rest(ctx context.Context) (*Report, func(string) bool, error)
+	Commit(ctx context.Context, c *Commit) error
+}
+
+// Local is an end over a recorder of this process. The recorder's store is locked
+// and scanned before.
+type Local struct {
+	Rec      *recorder.Recorder
+	Look     *recorder.Look
+	Policy   *merge.Policy
+	Peer     replay.Bodies
+	Now      func() int64
+	DryRun   bool
+	ReadOnly bool // the source of -1 or backup: nothing is written to the store
+	Progress func(done, bytes int64)
+
+	// Player and Result are set once the plan is known.
+	Player *replay.Player
+	Result *merge.Result
+	Side   int
+
+	records map[changelog.Dot]*logdb.Record // by every origin
+	absent  map[changelog.Dot]bool
+	held    []Held
+}
+
+// Hello introduces the end.
+func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
+	pos, err := l.Rec.HandOut(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := l.Rec.Account().Mailboxes()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		if r.Count > 0 {
+			l.held = append(l.held, Held{r.GUID, r.Count})
+		}
+	}
+	meta := l.Rec.Account().Meta()
+	h := &Hello{Version: Version, Replica: meta.Replica, Seq: meta.Seq, Position: pos, Clock: meta.Clock.Last, Now: l.Now(),
+		Seen: meta.Seen.Clone(), Run: run}
+	h.Seen.SetTag(meta.Replica, pos)
+	h.Digest = replay.AccountDigest(l.Look.Tree, l.live, rows)
+	h.Whole = l.unsettled()
+	l.absent = map[changelog.Dot]bool{}
+	for _, d := range l.Look.Absent {
+		l.absent[d] = true
+	}
+	return h, nil
+}
+
+// unsettled reports whether the log holds what the store does not, so that equal
+// vectors prove nothing.
+func (l *Local) unsettled() bool {
+	return l.Look.Restored || l.Rec.Account().Meta().Flags&recorder.FlagUnheld != 0
+}
+
+func (l *Local) live(g store.MailboxGUID) bool {
+	return slices.ContainsFunc(l.held, func(h Held) bool { return h.Mailbox == g })
+}
+
+func (l *Local) note(r *logdb.Record) *changelog.Message {
+	for _, o := range r.Origins {
+		l.records[o.Dot] = r
+	}
+	return &r.Message
+}
+
+// Load implements End.
+func (l *Local) Load(_ context.Context, seen *changelog.Dots, whole bool) (*Delta, error) {
+	l.records = map[changelog.Dot]*logdb.Record{}
+	d := &Delta{Tree: l.Look.Tree.Clone(), Held: l.held}
+	add := func(r *logdb.Record) error {
+		d.Messages = append(d.Messages, l.note(r))
+		return nil
+	}
+	if whole {
+		return d, l.Rec.Account().AllRecords(add)
+	}
+	var ids []changelog.Dot
+	err := l.Rec.Account().Unseen(seen, func(e logdb.EntryRef) error {
+		if e.Kind == logdb.RefMessage {
+			ids = append(ids, e.Message)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, l.read(ids, add)
+}
+
+func (l *Local) read(ids []changelog.Dot, add func(*logdb.Record) error) error {
+	slices.SortFunc(ids, changelog.Dot.Compare)
+	return l.Rec.Account().Records(slices.Compact(ids), func(_ changelog.Dot, r *logdb.Record) error {
+		if r == nil || l.records[r.ID()] != nil {
+			return nil
+		}
+		return add(r)
+	})
+}
+
+// More implements End.
+func (l *Local) More(_ context.Context, ids []changelog.Dot, nodes []store.MailboxGUID) ([]*changelog.Message, error) {
+	var out []*changelog.Message
+	add := func(r *logdb.Record) error {
+		if l.records[r.ID()] == nil {
+			out = append(out, l.note(r))
+		}
+		return nil
+	}
+	if err := l.read(ids, add); err != nil {
+		return nil, err
+	}
+	for _, g := range nodes {
+		if err := l.Rec.Account().MailboxRecords(g, add); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Hashes implements End: it reads the headers of the messages.
+func (l *Local) Hashes(ctx context.Context, ids []changelog.Dot) ([]HeaderHash, error) {
+	var out []HeaderHash
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		r := l.records[id]
+		if r == nil || r.Mailbox.IsZero() {
+			continue
+		}
+		s := l.Look.Layout.In(r.Mailbox)
+		if s == nil {
+			continue
+		}
+		rc, err := l.Rec.Store().Open(ctx, s.Path, r.Handle)
+		if err != nil {
+			continue
+		}
+		h, err := store.HashHeader(rc)
+		rc.Close()
+		if err != nil {
+			continue
+		}
+		out = append(out, HeaderHash{id, h})
+	}
+	return out, nil
+}
+
+// Open implements replay.Bodies for the other end.
+func (l *Local) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, string, error) {
+	r := l.records[id]
+	if r == nil || r.Mailbox.IsZero() {
+		return nil, "", fmt.Errorf("message %v: %w", id, store.ErrNoMessage)
+	}
+	path := l.Player.PathOf(r)
+	rc, err := l.Rec.Store().Open(ctx, path, r.Handle)
+	return rc, l.Rec.Store().KeyOf(r.Handle), err
+}
+
+// Tree implements End.
+func (l *Local) Tree(ctx context.Context, r *merge.Result, side int) error {
+	l.Result, l.Side = r, side
+	in := replay.Input{Before: l.Look.Tree, Layout: l.Look.Layout, After: r.After[side], Records: l.records, Policy: l.Policy,
+		Live: l.live, Absent: l.absent}
+	var err error
+	l.Player, err = replay.NewPlayer(l.Rec.Store(), l.Rec.Account(), in, l.Now, l.Peer)
+	if err != nil || l.DryRun || l.ReadOnly {
+		return err
+	}
+	l.Player.Progress = l.Progress
+	return l.Player.Tree(ctx)
+}
+
+// Bodies implements End.
+func (l *Local) Bodies(ctx context.Context) error {
+	if l.DryRun || l.ReadOnly {
+		return nil
+	}
+	return l.Player.Bodies(ctx)
+}
+
+// Rest implements End.
+func (l *Local) Rest(ctx context.Context) (*Report, func(string) bool, error) {
+	if !l.DryRun && !l.ReadOnly {
+		if err := l.Player.Rest(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	d, err := l.Player.Digest()
+	if err != nil {
+		return nil, nil, err
+	}
+	meta := l.Rec.Account().Meta()
+	pos, err := l.Rec.HandOut(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &Report{Failed: uint64(len(l.Player.Report.Failed)), Digest: d, Position: pos, Seen: meta.Seen.Clone()}
+	r.Seen.SetTag(meta.Replica, pos)
+	return r, l.Player.Failed, nil
+}
+
+// Commit implements End: seen-set, clock and peer, in one synced batch.
+func (l *Local) Commit(ctx context.Context, c *Commit) error {
+	if l.DryRun {
+		return nil
+	}
+	b := l.Rec.Account().Batch()
+	now := l.Now()
+	l.Rec.PutMeta(b, func(m *logdb.Meta) {
+		m.Seen.Dots.Union(&c.Enter)
+		for _, d := range c.Minted {
+			if d.Replica == m.Replica {
+				m.Seen.Dots.Add(d)
+				m.Seq = max(m.Seq, d.Seq)
+			}
+		}
+		if c.Join {
+			m.Seen.Dots.Union(&c.PeerSeen.Dots)
+			for _, t := range c.PeerSeen.Tags {
+				m.Seen.SetTag(t.Replica, t.Position)
+			}
+		} else if p, ok := c.PeerSeen.Tagged(c.Peer); ok {
+			m.Seen.SetTag(c.Peer, p)
+		}
+		for _, s := range c.Stamps {
+			m.Clock.Observe(s, max(now, s.Time))
+		}
+		if c.Join && l.clean() {
+			m.Flags &^= recorder.FlagUnheld
+		}
+		m.Peers = meet(m.Peers, logdb.Peer{Replica: c.Peer, Seen: c.PeerSeen.Dots, LastMet: now})
+	})
+	for _, d := range c.Decisions {
+		b.PutReport(now, EncodeDecision(&d))
+	}
+	return b.Commit(true)
+}
+
+// clean reports whether nothing is left that the log holds and the store does not.
+func (l *Local) clean() bool {
+	return len(l.absent) == 0 && len(l.Player.Report.Failed) == 0 && l.unsettled()
+}
+
+// meet puts a peer into the list of those known, by replica.
+func meet(ps []logdb.Peer, p logdb.Peer) []logdb.Peer {
+	i, ok := slices.BinarySearchFunc(ps, p.Replica, func(x logdb.Peer, r changelog.Replica) int { return x.Replica.Compare(r) })
+	ps = slices.Clone(ps)
+	if ok {
+		ps[i] = p
+		return ps
+	}
+	return slices.Insert(ps, i, p)
+}

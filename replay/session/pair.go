@@ -1,0 +1,209 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dsync/changelog"
+	"dsync/changelog/logdb"
+	"dsync/changelog/recorder"
+	"dsync/merge"
+	"dsync/replay"
+	"dsync/store"
+)
+
+// PairOptions are those of a run between two stores of this process.
+type PairOptions struct {
+	Policy    *merge.Policy
+	Direction merge.Direction
+	Source    int // with OneWay and Mirror: index of the source
+	Filter    *merge.Filter
+	Run       string // the options as text
+	Whole     bool   // full comparison: every listing anew, every entry compared
+	DryRun    bool
+	Brake     recorder.Brake
+	LockWait  time.Duration
+	Now       func() int64
+	NewID     func() uint64
+	Notice    func(level int, line string)
+	Progress  func(side int, done, bytes int64)
+	// Between is called when both stores have been looked at; tests act as clients.
+	Between func()
+	// Check is called before anything is compared, with what both ends say of
+	// themselves; it may ask for a full comparison.
+	Check func(a, b *Hello, tags [2][]changelog.Position) (whole bool)
+}
+
+// PairResult is what a run came to.
+type PairResult struct {
+	Outcome  *Outcome // of the first store's end
+	Looks    [2]*recorder.Look
+	Ends     [2]*Local
+	Replicas [2]changelog.Replica
+	// Changed tells which stores the run wrote to.
+	Changed [2]bool
+	Whole   bool
+}
+
+// ErrSameStore: both ends are one place.
+var ErrSameStore = errors.New("both ends are the same store")
+
+// Pair makes one run between two stores whose logs are in db. The stores are
+// locked, looked at, compared, and changed.
+func Pair(ctx context.Context, db *logdb.DB, st [2]store.Store, o PairOptions) (*PairResult, error) {
+	if st[0].Identity() == st[1].Identity() {
+		return nil, fmt.Errorf("%w: %s", ErrSameStore, st[0].Location())
+	}
+	unlock, err := lockBoth(ctx, st, o.LockWait)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var recs [2]*recorder.Recorder
+	for i := range st {
+		if recs[i], err = open(ctx, db, st[i], o, o.readOnly(i)); err != nil {
+			return nil, fmt.Errorf("open the change log of %s: %w", st[i].Location(), err)
+		}
+	}
+	if recs[0].Replica().ID == recs[1].Replica().ID {
+		return nil, fmt.Errorf("%w: one is a copy of the other, and the log could not tell which", ErrSelf)
+	}
+	res := &PairResult{Replicas: [2]changelog.Replica{recs[0].Replica(), recs[1].Replica()}}
+	if err := scanBoth(ctx, recs, o.Whole, res); err != nil {
+		return res, err
+	}
+	if err := confront(ctx, recs, res, o); err != nil {
+		return res, err
+	}
+	if o.Between != nil {
+		o.Between()
+	}
+	return res, talk(ctx, recs, o, res)
+}
+
+func (o *PairOptions) readOnly(i int) bool {
+	return o.DryRun || o.Direction != merge.TwoWay && i == o.Source
+}
+
+// lockBoth locks both stores, always in the same order, so that two runs that
+// start from either end do not wait for each other.
+func lockBoth(ctx context.Context, st [2]store.Store, wait time.Duration) (func(), error) {
+	first, second := 0, 1
+	if st[1].Identity() < st[0].Identity() {
+		first, second = 1, 0
+	}
+	a, err := st[first].Lock(ctx, wait)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", st[first].Location(), err)
+	}
+	b, err := st[second].Lock(ctx, wait)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", st[second].Location(), err), a())
+	}
+	return func() { b(); a() }, nil
+}
+
+func open(ctx context.Context, db *logdb.DB, st store.Store, o PairOptions, readOnly bool) (*recorder.Recorder, error) {
+	return recorder.Open(ctx, db, st, recorder.Options{
+		Now: o.Now, NewID: o.NewID, Notice: o.Notice, ReadOnly: readOnly, MaxDelete: o.Brake,
+		Settler: func(ctx context.Context, r *recorder.Recorder, _ []logdb.Intent) error {
+			return replay.Settle(ctx, r.Store(), r.Account(), o.Policy)
+		},
+	})
+}
+
+func scanBoth(ctx context.Context, recs [2]*recorder.Recorder, full bool, res *PairResult) error {
+	var errs [2]error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		res.Looks[1], errs[1] = recs[1].Scan(ctx, full)
+	}()
+	res.Looks[0], errs[0] = recs[0].Scan(ctx, full)
+	<-done
+	for i, err := range errs {
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", recs[i].Store().Location(), err)
+		}
+	}
+	return nil
+}
+
+// confront lets each end see how far the other knows it to have come: a log that
+// was restored or cloned takes a new epoch.
+func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o PairOptions) error {
+	again := false
+	for i, r := range recs {
+		meta := recs[1-i].Account().Meta()
+		pos, ok := meta.Seen.Tagged(r.Replica())
+		c, can := any(r).(interface {
+			Confront(changelog.Position, bool) (bool, error)
+		})
+		if !can {
+			continue
+		}
+		restored, err := c.Confront(pos, ok)
+		if err != nil {
+			return err
+		}
+		if restored {
+			again = true
+			res.Replicas[i] = r.Replica()
+		}
+	}
+	if again {
+		return scanBoth(ctx, recs, o.Whole, res)
+	}
+	return nil
+}
+
+func talk(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *PairResult) error {
+	var hello [2]*Hello
+	var ends [2]*Local
+	var cfg [2]Config
+	var tags [2][]changelog.Position
+	for i, r := range recs {
+		l := &Local{Rec: r, Look: res.Looks[i], Policy: o.Policy, Now: o.Now, DryRun: o.DryRun, ReadOnly: o.readOnly(i) && !o.DryRun}
+		if o.Progress != nil {
+			l.Progress = func(done, bytes int64) { o.Progress(i, done, bytes) }
+		}
+		h, err := l.Hello(ctx, o.Run)
+		if err != nil {
+			return err
+		}
+		h.Whole = h.Whole || o.Whole
+		h.Source = o.Direction != merge.TwoWay && i == o.Source
+		ends[i], hello[i] = l, h
+		tags[i] = r.Account().Meta().Tags
+		cfg[i] = Config{Run: o.Run, Policy: o.Policy, Direction: o.Direction, Filter: o.Filter, Starter: i == 0, DryRun: o.DryRun}
+	}
+	ends[0].Peer, ends[1].Peer = ends[1], ends[0]
+	res.Ends = ends
+	if o.Check != nil && o.Check(hello[0], hello[1], tags) {
+		hello[0].Whole, hello[1].Whole = true, true
+	}
+	res.Whole = hello[0].Whole || hello[1].Whole
+	outs, err := Both(ctx, cfg, hello, [2]End{ends[0], ends[1]})
+	res.Outcome = outs[0]
+	return errors.Join(err, marks(ctx, recs, ends, res, o))
+}
+
+// marks rewrites the mark of each store that the run wrote to, also of a run that
+// was stopped.
+func marks(ctx context.Context, recs [2]*recorder.Recorder, ends [2]*Local, res *PairResult, o PairOptions) error {
+	var errs []error
+	for i, e := range ends {
+		if o.DryRun || e.ReadOnly || e.Player == nil {
+			continue
+		}
+		res.Changed[i] = e.Player.Wrote()
+		if res.Changed[i] || res.Looks[i].Events > 0 {
+			if m, ok := any(recs[i]).(interface{ PutMark(context.Context) error }); ok {
+				errs = append(errs, m.PutMark(context.WithoutCancel(ctx)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
