@@ -3,6 +3,7 @@ package merge
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"dsync/changelog"
@@ -53,6 +54,10 @@ func (m *merger) overriddenByExpunge(g *group, out *changelog.Message, s int) {
 		return
 	}
 	for _, x := range g.side[s] {
+		if unseen(x.Presence, placedDot, other) {
+			m.decide(out, 4, "expunge-move", "the expunge", "the move", "policy "+m.policy.Name)
+			return
+		}
 		if unseen(x.Flags, flagDot, other) || unseen(x.Keywords, keywordDot, other) {
 			m.decide(out, 7, "expunge-flags", "the expunge", "a change of flags", "expunge wins over flags")
 			return
@@ -75,12 +80,14 @@ func (m *merger) overriddenPlace(g *group, out *changelog.Message) {
 			return
 		}
 	}
-	if from[0] == from[1] {
+	if m.class.node(from[0]) == m.class.node(from[1]) {
 		return
 	}
 	for s := range from {
-		if from[s] != at {
-			m.decide(out, 5, "move-move", "the move to "+at.String()[:8], "the move to "+from[s].String()[:8], "the later move wins")
+		if m.class.node(from[s]) != m.class.node(at) {
+			m.decide(out, 5, "move-move", "the move", "the move", "the later move wins")
+			d := &m.out.Decisions[len(m.out.Decisions)-1]
+			d.kept, d.lost = at, from[s]
 		}
 	}
 }
@@ -162,24 +169,54 @@ func (m *merger) treeDecisions() {
 			}
 			d.UID = g.out.UID
 		}
+		if !d.kept.IsZero() {
+			d.Kept += " to " + m.nameOf(d.kept)
+			d.Lost += " to " + m.nameOf(d.lost)
+		}
 	}
 	for _, c := range m.class.all {
 		m.placeDecision(c)
 		m.deleteDecision(c)
+		m.attrDecisions(c)
 	}
+	m.subDecisions()
 	for _, s := range m.layout.Slots {
-		if s.Loser {
+		if s.Loser && m.isNews(s) {
 			p, _ := s.Holder.Place()
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 13, Name: "same-name", Mailbox: s.Path,
 				Kept: "another mailbox at " + p.Path.Base(), Lost: "the name " + p.Path.Base() + " of " + s.Holder.GUID().String()[:8], Reason: "the later placed holds the name"})
 		}
 	}
 	for _, n := range m.layout.Cycles {
-		if slot := m.layout.In(n.GUID()); slot != nil {
+		if slot := m.layout.In(n.GUID()); slot != nil && m.isNews(slot) {
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 14, Name: "cycle", Mailbox: slot.Path,
 				Kept: "the mailbox at the top level", Lost: "its place below its own child", Reason: "the last winning write that closes a cycle yields"})
 		}
 	}
+}
+
+// isNews reports whether some side does not show the holder of a merged slot there
+// yet.
+func (m *merger) isNews(slot *changelog.Slot) bool {
+	for _, ns := range m.class.byGUID[slot.Holder.GUID()].side {
+		for _, n := range ns {
+			if was := m.before[0].In(n.GUID()); was != nil && was.Path != slot.Path {
+				return true
+			}
+			if was := m.before[1].In(n.GUID()); was != nil && was.Path != slot.Path {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nameOf is the path under which the merge shows a mailbox.
+func (m *merger) nameOf(g store.MailboxGUID) string {
+	if slot := m.layout.In(g); slot != nil {
+		return string(slot.Path)
+	}
+	return g.String()[:8]
 }
 
 // placeDecision: both sides renamed one mailbox.
@@ -224,6 +261,11 @@ func (m *merger) deleteDecision(c *class) {
 		if slot == nil {
 			continue
 		}
+		if len(c.out.Presence) > 0 && slot.Holder != c.out {
+			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 19, Name: "recreate-deliver", Mailbox: slot.Path,
+				Kept: "the mail that the deletion had not seen, in the mailbox made anew", Lost: "the old mailbox", Reason: "new mail is not deleted unseen"})
+			continue
+		}
 		if len(c.out.Presence) > 0 {
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 15, Name: "delete-deliver", Mailbox: slot.Path,
 				Kept: "the mailbox with the mail that the deletion had not seen", Lost: "the deletion", Reason: "new mail is not deleted unseen"})
@@ -234,5 +276,105 @@ func (m *merger) deleteDecision(c *class) {
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 17, Name: "delete-rename", Mailbox: slot.Path,
 				Kept: "the deletion", Lost: "the rename to " + string(p.Path), Reason: "delete wins"})
 		}
+	}
+}
+
+// attrDecisions: both sides set one attribute otherwise (rule 23), or one deleted
+// the mailbox (rule 16).
+func (m *merger) attrDecisions(c *class) {
+	if len(c.side[0]) == 0 || len(c.side[1]) == 0 {
+		return
+	}
+	fresh := [2]map[string]bool{{}, {}}
+	var shown [2]map[string]string
+	for s := range c.side {
+		for _, n := range c.side[s] {
+			shown[s] = n.Attributes()
+			for _, w := range n.Attrs {
+				if !w.Found() && !m.side[1-s].Seen.Has(w.Dot) {
+					fresh[s][w.Key] = true
+				}
+			}
+		}
+	}
+	slot := m.layout.In(c.out.GUID())
+	at := store.Name("")
+	if slot != nil {
+		at = slot.Path
+	}
+	now := c.out.Attributes()
+	for _, k := range slices.Sorted(maps.Keys(fresh[0])) {
+		if a, b := shown[0][k], shown[1][k]; fresh[1][k] && a != b {
+			lost := a
+			if now[k] == a {
+				lost = b
+			}
+			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 23, Name: "attribute", Mailbox: at,
+				Kept: fmt.Sprintf("%s = %q", k, now[k]), Lost: fmt.Sprintf("%s = %q", k, lost), Reason: "the later write wins"})
+		}
+	}
+	if c.out.IsAccount() || c.out.IsInbox() || len(c.out.Presence) > 0 {
+		return
+	}
+	for s := range c.side {
+		dead := !slices.ContainsFunc(c.side[1-s], func(n *changelog.Node) bool { return len(n.Presence) > 0 || n.OnlyParent() })
+		alive := slices.ContainsFunc(c.side[s], func(n *changelog.Node) bool { return len(n.Presence) > 0 })
+		if dead && alive && len(fresh[s]) > 0 {
+			for _, k := range slices.Sorted(maps.Keys(fresh[s])) {
+				m.out.Decisions = append(m.out.Decisions, Decision{Rule: 16, Name: "delete-attribute", Mailbox: at,
+					Kept: "the deletion", Lost: fmt.Sprintf("%s = %q", k, shown[s][k]), Reason: "delete wins over what is in the mailbox"})
+			}
+		}
+	}
+}
+
+// subDecisions: one side subscribed, the other unsubscribed (rule 21).
+func (m *merger) subDecisions() {
+	done := map[store.Name]bool{}
+	judge := func(at store.Name, ws [2][]changelog.BoolWrite, now bool) {
+		for s := range ws {
+			if !slices.ContainsFunc(ws[s], func(w changelog.BoolWrite) bool { return !w.Found() && !m.side[1-s].Seen.Has(w.Dot) }) {
+				return
+			}
+		}
+		if changelog.LatestBool(ws[0]) == changelog.LatestBool(ws[1]) || done[at] {
+			return
+		}
+		done[at] = true
+		word := func(on bool) string {
+			if on {
+				return "subscribed"
+			}
+			return "unsubscribed"
+		}
+		m.out.Decisions = append(m.out.Decisions, Decision{Rule: 21, Name: "subscription", Mailbox: at,
+			Kept: word(now), Lost: word(!now), Reason: "the later write wins"})
+	}
+	for _, c := range m.class.all {
+		slot := m.layout.In(c.out.GUID())
+		if slot == nil || m.inside != nil && !m.inside[c.out] {
+			continue
+		}
+		var ws [2][]changelog.BoolWrite
+		for s := range c.side {
+			for _, n := range c.side[s] {
+				ws[s] = append(ws[s], n.Subs...)
+			}
+		}
+		judge(slot.Path, ws, c.out.Subscribed())
+	}
+	if m.inside != nil {
+		return
+	}
+	for _, b := range m.tree.Bare {
+		var ws [2][]changelog.BoolWrite
+		for s := range ws {
+			for _, x := range m.side[s].Tree.Bare {
+				if x.Name == b.Name {
+					ws[s] = x.Subs
+				}
+			}
+		}
+		judge(b.Name, ws, changelog.LatestBool(b.Subs))
 	}
 }

@@ -55,6 +55,8 @@ func (m *merger) link() {
 				continue
 			}
 			a.join(bs[j])
+			m.overriddenFlags(a, a.out)
+			m.overriddenKeywords(a, a.out)
 			gone[bs[j]] = true
 			bs = slices.Delete(bs, j, j+1)
 		}
@@ -87,10 +89,8 @@ func (a *group) join(b *group) {
 	x.Past.Union(&y.Past)
 	x.Past = dropLive(x.Past, x.EachLive)
 	x.Received = min(x.Received, y.Received)
-	if compareContent(y.Content, x.Content) > 0 {
-		x.Content = y.Content
-	}
-	a.linked = append(a.linked, b)
+	x.Content = oneContent(x.Content, y.Content)
+	a.linked, b.into = append(a.linked, b), a
 }
 
 type wasKey struct {
@@ -101,7 +101,8 @@ type wasKey struct {
 }
 
 // foundAgainstTombstone lets an expunge that one log still has stand against the
-// same message met without history at the other side. It reports whether any did.
+// same message (mailbox, UIDVALIDITY, UID and GUID) where one of the two was met
+// without history. It reports whether any did.
 func (m *merger) foundAgainstTombstone() bool {
 	dead := map[wasKey]*group{}
 	for _, g := range m.groups {
@@ -118,22 +119,24 @@ func (m *merger) foundAgainstTombstone() bool {
 	gone := map[*group]bool{}
 	for _, g := range m.groups {
 		for s := range g.side {
-			if !m.apart(g, s) || len(g.side[s]) != 1 || !foundMessage(g.out) {
+			if !m.apart(g, s) || len(g.side[s]) != 1 || !g.out.Live() {
 				continue
 			}
 			x := g.side[s][0]
-			slot := m.before[s].In(x.Presence[0].Mailbox)
+			at, _ := x.Place()
+			slot := m.before[s].In(at)
 			if slot == nil || slot.Holder == nil {
 				continue
 			}
 			n := m.class.node(slot.Holder.GUID())
 			t := dead[wasKey{n.GUID(), slot.Holder.UIDValidity, x.UID, x.Content.GUID}]
-			if t == nil || len(t.side[1-s]) == 0 || len(t.side[s]) > 0 {
+			if t == nil || len(t.side[1-s]) == 0 || len(t.side[s]) > 0 || !foundMessage(g.out) && !foundMessage(t.out) {
 				continue
 			}
 			g.out.Expunge(g.out.Presence[0].Dot, t.out.Was)
 			t.join(g)
 			gone[g] = true
+			m.decide(t.out, 28, "log-lost", "the expunge that one log still has", "the same message, met without its history", "what was expunged does not come back because a log was lost")
 		}
 	}
 	m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return gone[g] })
@@ -143,6 +146,6 @@ func (m *merger) foundAgainstTombstone() bool {
 
 // foundMessage reports whether a message is known only from a look without history.
 func foundMessage(x *changelog.Message) bool {
-	return len(x.Presence) == 1 && x.Presence[0].Found() &&
-		!slices.ContainsFunc(x.Origins, func(w changelog.Write) bool { return !w.Found() })
+	return !slices.ContainsFunc(x.Origins, func(w changelog.Write) bool { return !w.Found() }) &&
+		!slices.ContainsFunc(x.Presence, func(p changelog.Presence) bool { return !p.Found() })
 }

@@ -92,6 +92,8 @@ type Decision struct {
 	Kept    string
 	Lost    string
 	Reason  string
+	// kept and lost are mailboxes to be named in Kept and Lost.
+	kept, lost store.MailboxGUID
 }
 
 // merger is one merge under way.
@@ -102,6 +104,7 @@ type merger struct {
 	before [2]*changelog.Layout
 	class  *classes
 	groups []*group
+	clash  [][]*group      // contents that share a GUID (rule 29)
 	tree   *changelog.Tree // the merged tree
 	layout *changelog.Layout
 	inside map[*changelog.Node]bool // with a filter: nodes that cross; nil: all
@@ -149,8 +152,10 @@ func (m *merger) twoWay() {
 	if m.foundAgainstTombstone() {
 		m.layout = m.tree.Layout(m.mergedLive())
 	}
+	m.tellApart()
 	m.link()
 	m.filter()
+	m.waitTogether()
 	m.uids()
 	m.emit()
 	m.treeDecisions()

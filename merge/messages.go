@@ -17,6 +17,7 @@ type group struct {
 	waits bool // a filter keeps it from crossing
 	// linked lists the groups that became part of this one.
 	linked []*group
+	into   *group // the group that this one became part of
 }
 
 // mergeMessages groups the working sets by origin and merges each group.
@@ -94,9 +95,7 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 	for _, x := range all {
 		gone.Union(&x.Past)
 		out.Received = min(out.Received, x.Received)
-		if compareContent(x.Content, out.Content) > 0 {
-			out.Content = x.Content
-		}
+		out.Content = oneContent(out.Content, x.Content)
 	}
 	out.Origins = union(gather(all, originsOf), byDot(writeDot))
 	out.Presence = mergeWrites(union(gather(a, presenceOf), byDot(placedDot)), union(gather(b, presenceOf), byDot(placedDot)),
@@ -105,6 +104,7 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 		sa, sb, lackA, lackB, compareFlag, flagDot, &gone)
 	out.Keywords = mergeWrites(union(gather(a, keysOf), compareKeyword), union(gather(b, keysOf), compareKeyword),
 		sa, sb, lackA, lackB, compareKeyword, keywordDot, &gone)
+	m.yields(g, out, &gone)
 	if !out.Live() {
 		out.Was = m.was(all)
 	}
@@ -116,6 +116,31 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 
 func compareContent(a, b store.Content) int {
 	return cmp.Or(cmp.Compare(a.GUID, b.GUID), cmp.Compare(a.Size, b.Size), slices.Compare(a.Hash[:], b.Hash[:]))
+}
+
+// yields are the choices of a policy by which a message goes although the side
+// that removed it had not seen all of it.
+func (m *merger) yields(g *group, out *changelog.Message, gone *changelog.Dots) {
+	drop := func(which func(changelog.Presence) bool) {
+		out.Presence = slices.DeleteFunc(slices.Clone(out.Presence), func(p changelog.Presence) bool {
+			if which(p) {
+				gone.Add(p.Dot)
+				return true
+			}
+			return false
+		})
+	}
+	if m.policy.ExpungeFollowsMove && len(g.side[0]) > 0 && len(g.side[1]) > 0 && anyLive(g.side[0]) != anyLive(g.side[1]) {
+		drop(func(p changelog.Presence) bool {
+			return !slices.ContainsFunc(out.Origins, func(o changelog.Write) bool { return o.Dot == p.Dot })
+		})
+	}
+	if m.policy.DeleteBeatsDelivery && out.Live() {
+		drop(func(p changelog.Presence) bool { return m.class.deleted(p.Mailbox) })
+		if !out.Live() {
+			m.decide(out, 15, "delete-deliver", "the deletion of the mailbox", "the message", "policy "+m.policy.Name)
+		}
+	}
 }
 
 // was is where a message that is gone was last shown: of several answers the

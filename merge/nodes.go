@@ -175,6 +175,12 @@ func (cs *classes) node(g store.MailboxGUID) *changelog.Node {
 	return nil
 }
 
+// deleted reports whether the mailbox of this GUID is gone after the merge.
+func (cs *classes) deleted(g store.MailboxGUID) bool {
+	n := cs.node(g)
+	return n != nil && !n.IsInbox() && !n.Created()
+}
+
 // mergeTree merges all nodes, bare subscriptions, and UIDVALIDITY lists.
 func (m *merger) mergeTree() *changelog.Tree {
 	t := &changelog.Tree{UVs: map[store.Name][]changelog.Held{}}
@@ -246,6 +252,12 @@ func (m *merger) mergeNode(c *class) *changelog.Node {
 	pa, pb := union(gather(a, present), byDot(presentDot)), union(gather(b, present), byDot(presentDot))
 	pa, pb = m.foundYields(a, b, pa, pb, &gone)
 	out.Presence = mergeWrites(pa, pb, sa, sb, false, false, byDot(presentDot), presentDot, &gone)
+	if m.policy.DeleteBeatsDelivery && !out.Created() && !out.IsInbox() {
+		for _, p := range out.Presence {
+			gone.Add(p.Dot)
+		}
+		out.Presence = nil
+	}
 	subs := func(n *changelog.Node) []changelog.BoolWrite { return n.Subs }
 	out.Subs = mergeWrites(union(gather(a, subs), byDot(boolDot)), union(gather(b, subs), byDot(boolDot)),
 		sa, sb, lack[0], lack[1], byDot(boolDot), boolDot, &gone)

@@ -27,6 +27,8 @@ func (m *merger) oneWay() {
 	sortGroups(m.groups)
 	m.layout = m.tree.Layout(m.oneWayLive(dst))
 	m.oneWayFilter(dst)
+	m.tellApart()
+	m.waitTogether()
 	m.link()
 	m.oneWayUIDs(src, dst)
 	after := &m.out.After[dst]
@@ -351,7 +353,7 @@ func (m *merger) oneWaySlot(slot *changelog.Slot, gs []*group, src, dst int, top
 	}
 	slices.SortFunc(fresh, compareGroupOrder)
 	for _, g := range fresh {
-		m.renumbered(g, next, slot.Path)
+		m.renumbered(g, next, slot, n.UIDValidity)
 		g.out.UID = next
 		next++
 	}

@@ -33,8 +33,6 @@ type Policy struct {
 	// DeleteBeatsDelivery: mail delivered into a mailbox that the other side
 	// deleted is lost (rule 15), as with dsync 2.3.
 	DeleteBeatsDelivery bool
-	// FlagRescues: a concurrent \Flagged keeps a message from being expunged.
-	FlagRescues bool
 }
 
 // The built-in policies.

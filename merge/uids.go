@@ -126,11 +126,12 @@ func (m *merger) numbers(s int, n *changelog.Node) *changelog.Node {
 	return best
 }
 
-// usedAndLeft reports whether a side that shows the mailbox under another
-// UIDVALIDITY now has shown it under uv before: then uv means other UIDs there.
+// usedAndLeft reports whether a side that knows the mailbox, deleted or not, under
+// another UIDVALIDITY now has shown it under uv before: then uv means other UIDs
+// there.
 func (m *merger) usedAndLeft(path store.Name, uv store.UIDValidity, n *changelog.Node) bool {
 	for s := range m.side {
-		x := m.holding(s, n)
+		x := m.numbers(s, n)
 		if x == nil || x.UIDValidity == uv {
 			continue
 		}
@@ -173,7 +174,7 @@ func (m *merger) slotUIDs(slot *changelog.Slot, gs []*group, top *store.UIDValid
 		st.uv, next, fresh = *top, 1, gs
 	}
 	for _, g := range fresh {
-		m.renumbered(g, next, slot.Path)
+		m.renumbered(g, next, slot, st.uv)
 		g.out.UID = next
 		next++
 	}
@@ -207,8 +208,8 @@ func (m *merger) uidAt(g *group, s int, n *changelog.Node) store.UID {
 	var best store.UID
 	for _, x := range g.side[s] {
 		at, ok := x.Place()
-		if !ok {
-			continue
+		if !ok || x.Content.GUID != g.out.Content.GUID {
+			continue // a UID never means another GUID (P10)
 		}
 		slot := m.before[s].In(at)
 		if slot != nil && slot.Holder != nil && slot.Holder == m.holding(s, n) {
@@ -239,21 +240,30 @@ func (m *merger) stands(g *group, n *changelog.Node, st standing) (store.UID, bo
 	return u, true
 }
 
-// renumbered reports a message that had a UID and gets another (rule 1 or 22).
-func (m *merger) renumbered(g *group, to store.UID, path store.Name) {
+// renumbered reports a message that a side showed at this path under a UID, and
+// that gets another: rule 1, under a new UIDVALIDITY rule 22. Where the other side
+// has passed the UID in a mailbox that it met without history, the message was
+// there and was removed, and nobody knows when (rule 28).
+func (m *merger) renumbered(g *group, to store.UID, slot *changelog.Slot, uv store.UIDValidity) {
 	for s := range g.side {
 		for _, x := range g.side[s] {
 			at, ok := x.Place()
 			if !ok || x.UID == 0 {
 				continue
 			}
-			slot := m.before[s].In(at)
-			if slot == nil || slot.Path != path {
+			was := m.before[s].In(at)
+			if was == nil || was.Holder == nil || m.class.node(was.Holder.GUID()) != slot.Holder || x.UID == to && was.Holder.UIDValidity == uv {
 				continue
 			}
-			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 1, Name: "uid", Message: g.out.ID(), Mailbox: path,
+			d := Decision{Rule: 1, Name: "uid", Message: g.out.ID(), Mailbox: slot.Path,
 				GUID: g.out.Content.GUID, UID: to, Kept: fmt.Sprintf("uid %d", to), Lost: fmt.Sprintf("uid %d", x.UID),
-				Reason: "the other side had used that UID, or had passed it"})
+				Reason: "the other side had used that UID, or had passed it"}
+			if was.Holder.UIDValidity != uv {
+				d.Rule, d.Name, d.Reason = 22, "uidvalidity", "the larger UIDVALIDITY and its side's UIDs stand"
+			} else if o := m.holding(1-s, slot.Holder); len(g.side[1-s]) == 0 && o != nil && foundOnly(o) && !foundMessage(x) && x.UID < o.UIDNext && o.UIDValidity == uv {
+				d.Rule, d.Name, d.Reason = 28, "log-lost", "back: log lost"
+			}
+			m.out.Decisions = append(m.out.Decisions, d)
 			return
 		}
 	}

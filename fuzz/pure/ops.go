@@ -3,6 +3,7 @@ package pure
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dsync/changelog"
@@ -146,6 +147,9 @@ func (r *Replica) Do(o Op) {
 		if slot != nil {
 			r.resetUIDs(slot, o.Arg == "down")
 		}
+	case Skew:
+		n, _ := strconv.ParseInt(o.Arg, 10, 64)
+		r.skew = n * 1e6
 	case RaiseNext:
 		if slot != nil {
 			slot.Holder.UIDNext++

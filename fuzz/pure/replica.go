@@ -121,9 +121,12 @@ func (r *Replica) Layout() *changelog.Layout {
 
 func (r *Replica) hold(n *changelog.Node, path store.Name) {
 	if n.UIDValidity == 0 {
+		// As Dovecot does: the time, but never twice in one account.
 		n.UIDValidity = store.UIDValidity(*r.now / 1e6)
-		for _, h := range r.Tree.UVs[path] {
-			n.UIDValidity = max(n.UIDValidity, h.UIDValidity+1)
+		for _, hs := range r.Tree.UVs {
+			for _, h := range hs {
+				n.UIDValidity = max(n.UIDValidity, h.UIDValidity+1)
+			}
 		}
 	}
 	r.Tree.Hold(path, n.UIDValidity, n.GUID())

@@ -105,7 +105,7 @@ func (w *World) whole(a, b *Replica) error {
 	if !a.Seen.Equal(&b.Seen) {
 		return errors.New("P2: seen-sets differ after a whole run")
 	}
-	if err := noLoss(a0, b0, a); err != nil {
+	if err := noLoss(a0, b0, a, w.Decisions); err != nil {
 		return err
 	}
 	before := a.Dump(w.Policy, true)
@@ -126,8 +126,15 @@ func (w *World) whole(a, b *Replica) error {
 }
 
 // noLoss is P6 and P8 for one run: what is live at one side and unknown to the
-// other is live afterwards; what the other has seen and no longer holds is gone.
-func noLoss(a, b, after *Replica) error {
+// other is live afterwards, unless a decision names the message and the rule; what
+// the other has seen and no longer holds is gone.
+func noLoss(a, b, after *Replica, ds []merge.Decision) error {
+	named := map[changelog.Dot]bool{}
+	for _, d := range ds {
+		if d.Rule == 28 || d.Rule == 15 || d.Rule == 4 {
+			named[d.Message] = true
+		}
+	}
 	byOrigin := map[changelog.Dot]*changelog.Message{}
 	for _, m := range after.Messages {
 		for _, o := range m.Origins {
@@ -147,6 +154,9 @@ func noLoss(a, b, after *Replica) error {
 				continue
 			}
 			now := byOrigin[m.ID()]
+			if now != nil && !now.Live() && named[now.ID()] {
+				continue
+			}
 			var known *changelog.Message
 			seen := false
 			for _, o := range m.Origins {
