@@ -137,7 +137,7 @@ func TestBarAndMessages(t *testing.T) {
 	var w bytes.Buffer
 	m := messages{w: &w, user: "ann"}
 	m.bar = progress.New(&w, 60, time.Now)
-	m.bar.Draw("copy", 1, 2, 0)
+	m.progress(engine.Progress{Phase: "copy", Done: 1, Total: 2})
 	m.print(engine.Error, "x")
 	if !strings.HasSuffix(w.String(), "\r\x1b[Kdsync(ann): Error: x\n") {
 		t.Errorf("%q", w.String())
@@ -254,4 +254,30 @@ func FuzzStatePassing(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A result of any length arrives whole, and its file has no name.
+func TestSpool(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	for _, size := range []int{0, 10, maxSpool, 3 * maxSpool} {
+		s := &spool{}
+		want := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+		for chunk := range slices.Chunk(want, 100_000) {
+			if _, err := s.Write(chunk); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+			t.Errorf("%d: left %v, %v", size, left, err)
+		}
+		var out bytes.Buffer
+		p := &program{stdout: &out}
+		if err := p.printSpool(s); err != nil || !bytes.Equal(out.Bytes(), want) {
+			t.Errorf("%d bytes: %d came out, %v", len(want), out.Len(), err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

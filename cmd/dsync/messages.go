@@ -44,6 +44,20 @@ func (m *messages) print(l engine.Level, text string) {
 	_, _ = fmt.Fprintf(m.w, "dsync(%s): %s: %s\n", clean(m.user), name, clean(text))
 }
 
+// progress draws the progress line, never into the middle of a message.
+func (m *messages) progress(p engine.Progress) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bar.Draw(p.Phase, p.Done, p.Total, p.Bytes)
+}
+
+// clear takes the progress line away.
+func (m *messages) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bar.Clear()
+}
+
 func (m *messages) printf(l engine.Level, format string, args ...any) {
 	m.print(l, fmt.Sprintf(format, args...))
 }

@@ -84,9 +84,9 @@ func (r *syncRun) prepare() (err error) {
 	b.MaxDelete, b.Policy, b.SpecialUse = r.maxDelete, r.policy, r.uses
 	b.Notice = func(l engine.Level, s string) { r.msg.print(l, s) }
 	r.algorithm()
-	if r.width > 0 && r.verbose || r.width > 0 && r.debug {
+	if r.width > 0 && (r.verbose || r.debug) {
 		r.msg.bar = progress.New(r.msg.w, r.width, r.now)
-		b.Progress = func(p engine.Progress) { r.msg.bar.Draw(p.Phase, p.Done, p.Total, p.Bytes) }
+		b.Progress = r.msg.progress
 	}
 	return r.filter()
 }
@@ -184,7 +184,7 @@ func samePlace(a, b location.Location) bool {
 func (r *syncRun) one(ctx context.Context, o engine.Options) (int, error) {
 	r.oweLine(o.User, "")
 	rep := r.calls.run(ctx, o)
-	r.msg.bar.Clear()
+	r.msg.clear()
 	if r.dry && rep.Exit == engine.ExitOK && len(rep.Plan) > 0 {
 		rep.Exit = engine.ExitAgain
 	}
