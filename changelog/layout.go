@@ -95,7 +95,7 @@ func (b *layouter) link(nodes []*Node) {
 	}
 	slices.SortFunc(all, func(x, y *Node) int {
 		p, q := b.place[x], b.place[y]
-		return cmp.Or(p.Stamp.Compare(q.Stamp), cmp.Compare(p.Path, q.Path), p.Dot.Compare(q.Dot), x.GUID().Compare(y.GUID()))
+		return cmp.Or(laterPlace(p, q), x.GUID().Compare(y.GUID()))
 	})
 	for _, n := range all {
 		p := b.byGUID[b.place[n].Parent]
@@ -196,9 +196,7 @@ func (b *layouter) contest(ns []*Node) (holder *Node, lost []*Node) {
 		if x.IsInbox() != y.IsInbox() {
 			return x.IsInbox()
 		}
-		p, q := b.place[x], b.place[y]
-		c := p.Later(q.Write, cmp.Compare(p.Path, q.Path))
-		return cmp.Or(c, y.GUID().Compare(x.GUID())) > 0
+		return cmp.Or(laterPlace(b.place[x], b.place[y]), y.GUID().Compare(x.GUID())) > 0
 	}
 	for _, n := range ns {
 		if !b.mailbox(n) {

@@ -80,6 +80,10 @@ func (n *Node) Created() bool {
 	return slices.ContainsFunc(n.Presence, func(p NodePresence) bool { return !p.Delivery })
 }
 
+// laterPlace orders place writes: stamp, then the value (of equal stamps the one
+// with the smaller path is the later), then dot.
+func laterPlace(p, q PlaceWrite) int { return p.Later(q.Write, cmp.Compare(q.Path, p.Path)) }
+
 // Place is the winning place write; ok is false for the account. A node that has
 // lost all place writes is where it was made: nothing is ever nowhere.
 func (n *Node) Place() (PlaceWrite, bool) {
@@ -92,7 +96,7 @@ func (n *Node) Place() (PlaceWrite, bool) {
 	}
 	best := n.Places[0]
 	for _, p := range n.Places[1:] {
-		if p.Later(best.Write, cmp.Compare(p.Path, best.Path)) > 0 {
+		if laterPlace(p, best) > 0 {
 			best = p
 		}
 	}

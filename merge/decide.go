@@ -181,24 +181,23 @@ func (m *merger) treeDecisions() {
 	}
 	m.subDecisions()
 	for _, s := range m.layout.Slots {
-		if s.Loser && m.isNews(s) {
+		if s.Loser && m.isNews(s, s.Holder) {
 			p, _ := s.Holder.Place()
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 13, Name: "same-name", Mailbox: s.Path,
 				Kept: "another mailbox at " + p.Path.Base(), Lost: "the name " + p.Path.Base() + " of " + s.Holder.GUID().String()[:8], Reason: "the later placed holds the name"})
 		}
 	}
 	for _, n := range m.layout.Cycles {
-		if slot := m.layout.In(n.GUID()); slot != nil && m.isNews(slot) {
+		if slot := m.layout.In(n.GUID()); slot != nil && m.isNews(slot, n) {
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 14, Name: "cycle", Mailbox: slot.Path,
 				Kept: "the mailbox at the top level", Lost: "its place below its own child", Reason: "the last winning write that closes a cycle yields"})
 		}
 	}
 }
 
-// isNews reports whether some side does not show the holder of a merged slot there
-// yet.
-func (m *merger) isNews(slot *changelog.Slot) bool {
-	for _, ns := range m.class.byGUID[slot.Holder.GUID()].side {
+// isNews reports whether some side shows a node elsewhere than the merged slot.
+func (m *merger) isNews(slot *changelog.Slot, n *changelog.Node) bool {
+	for _, ns := range m.class.byGUID[n.GUID()].side {
 		for _, n := range ns {
 			if was := m.before[0].In(n.GUID()); was != nil && was.Path != slot.Path {
 				return true
