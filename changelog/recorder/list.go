@@ -48,6 +48,7 @@ const (
 type moved struct {
 	id     changelog.Dot
 	uid    store.UID
+	guid   store.GUID
 	handle store.Handle
 }
 
@@ -187,8 +188,8 @@ func (s *scan) compareUIDs(o *observed, same []pair) error {
 			if r == nil {
 				return nil
 			}
-			if r.UID != m.UID || r.Handle != m.Handle {
-				o.moved = append(o.moved, moved{id, m.UID, m.Handle})
+			if guid := boundGUID(r, m); r.UID != m.UID || r.Handle != m.Handle || r.Content.GUID != guid {
+				o.moved = append(o.moved, moved{id, m.UID, guid, m.Handle})
 			}
 			return nil
 		})
@@ -197,6 +198,15 @@ func (s *scan) compareUIDs(o *observed, same []pair) error {
 		}
 	}
 	return nil
+}
+
+// boundGUID is the GUID of a known message: the store's if it stands there with a
+// UID; until then the log's, which is written with the UID that it will get.
+func boundGUID(r *logdb.Record, m *store.Message) store.GUID {
+	if m.UID == 0 {
+		return r.Content.GUID
+	}
+	return m.Content.GUID
 }
 
 // describe calls f with the messages at the indexes and their hashes. What

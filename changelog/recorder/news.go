@@ -88,14 +88,12 @@ func (s *scan) flags(o *observed, f *news) error {
 	if !s.look.Restored {
 		s.flagEvents(o, f, r)
 	}
-	uid := r.UID
-	guid := r.Content.GUID
+	uid, guid := r.UID, boundGUID(r, &f.Message)
 	s.hold(o, f, r)
-	if f.UID != uid {
+	if f.UID != uid || guid != r.Content.GUID {
 		r.UID = uid
-		s.renumber(o, r, f.UID, o.before.UIDValidity != o.status.UIDValidity)
+		s.renumber(o, r, f.UID, guid, o.before.UIDValidity != o.status.UIDValidity)
 	}
-	r.Content.GUID = guid
 	r.ModSeq = s.modSeq()
 	return s.put(old, r)
 }
@@ -154,9 +152,7 @@ func (s *scan) moveIn(o *observed, f *news, came func(changelog.Write)) error {
 	r.Move(w, o.node.GUID())
 	s.log(w, changelog.Dot{}, changelog.Move{Message: r.ID(), From: from, To: o.Name, UID: f.UID, GUID: f.Content.GUID})
 	s.flagEvents(o, f, r)
-	if f.UID != 0 {
-		r.Content.GUID = f.Content.GUID // else its own is written with the UID it gets
-	}
+	r.Content.GUID = boundGUID(r, &f.Message)
 	s.hold(o, f, r)
 	r.ModSeq = s.modSeq()
 	return s.put(old, r)
@@ -167,6 +163,7 @@ func (s *scan) moveIn(o *observed, f *news, came func(changelog.Write)) error {
 func (s *scan) heldAgain(o *observed, f *news) error {
 	r := f.rec
 	old := r.Clone()
+	r.Content.GUID = boundGUID(r, &f.Message)
 	s.hold(o, f, r)
 	if old.Mailbox != r.Mailbox && !old.Mailbox.IsZero() && old.UID != 0 {
 		s.batch.AddVanished(old.Mailbox, s.modSeq(), []store.UID{old.UID})

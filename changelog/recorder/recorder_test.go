@@ -31,17 +31,21 @@ type tb interface {
 
 // world is a store with a client, a log, and what a recorder needs.
 type world struct {
-	t     tb
-	st    *memory.Store
-	c     *memory.Client
-	fs    vfs.FS
-	db    *logdb.DB
-	r     *recorder.Recorder
-	ids   uint64
-	ticks int64
-	said  []string
-	o     recorder.Options
-	n     int
+	t      tb
+	st     *memory.Store
+	c      *memory.Client
+	fs     vfs.FS
+	db     *logdb.DB
+	r      *recorder.Recorder
+	ids    uint64
+	ticks  int64
+	said   []string
+	o      recorder.Options
+	n      int
+	logged int
+
+	late      bool            // the store gives UIDs late
+	movedKeys map[string]bool // of clients, since the last scan
 }
 
 func newWorld(t tb, o memory.Options) *world {

@@ -136,15 +136,15 @@ func (s *scan) writeMoved(o *observed) error {
 		old := r.Clone()
 		m := by[id]
 		r.Handle = m.handle
-		if r.UID != m.uid {
-			s.renumber(o, r, m.uid, reset)
+		if r.UID != m.uid || r.Content.GUID != m.guid {
+			s.renumber(o, r, m.uid, m.guid, reset)
 		}
 		return s.put(old, r)
 	})
 }
 
-// renumber gives a message the UID that the store shows.
-func (s *scan) renumber(o *observed, r *logdb.Record, uid store.UID, reset bool) {
+// renumber gives a message the UID and GUID that the store shows.
+func (s *scan) renumber(o *observed, r *logdb.Record, uid store.UID, guid store.GUID, reset bool) {
 	if !reset && !s.first {
 		if o.late.Dot.IsZero() {
 			o.late = s.mint(0)
@@ -157,7 +157,7 @@ func (s *scan) renumber(o *observed, r *logdb.Record, uid store.UID, reset bool)
 	if r.UID != 0 && !reset {
 		s.batch.AddVanished(o.box.GUID, r.ModSeq, []store.UID{r.UID})
 	}
-	r.UID = uid
+	r.UID, r.Content.GUID = uid, guid
 	o.top = max(o.top, uid)
 }
 
