@@ -58,6 +58,13 @@ func (r *Result) holdsBack(s int, d changelog.Dots) { r.held[s].Union(&d) }
 // (called with TreeID and MessageID values). A dot enters only when all its
 // effects stand, and only if the other side has it itself.
 func (r *Result) Enter(s int, failed func(id string) bool) changelog.Dots {
+	in, held := r.EnterParts(s, failed)
+	return in.Minus(&held)
+}
+
+// EnterParts gives the two sets whose difference Enter is: a run in several parts
+// joins them over its parts before it takes the difference.
+func (r *Result) EnterParts(s int, failed func(id string) bool) (enter, hold changelog.Dots) {
 	held := r.held[s].Clone()
 	var in changelog.Dots
 	for _, c := range r.cross[s] {
@@ -71,10 +78,9 @@ func (r *Result) Enter(s int, failed func(id string) bool) changelog.Dots {
 			in.Union(&c.dots)
 		}
 	}
-	in = in.Minus(&held)
 	beyond := in.Minus(&r.seen[1-s])
 	in = in.Minus(&beyond)
-	return in.Minus(&r.seen[s])
+	return in.Minus(&r.seen[s]), held
 }
 
 // crossTree notes what the tree brings to side s: all of the other side's nodes

@@ -398,8 +398,8 @@ func (p *Player) anyFailed(rs []*logdb.Record) bool {
 	return false
 }
 
-// Wrote reports whether the store was changed.
-func (p *Player) Wrote() bool {
-	r := &p.Report
-	return r.Copied+r.Moved+r.Expunged+r.Flags+r.Renumbered+r.Created+r.Renamed+r.Deleted+r.Subscribed+r.Attributes > 0 || !p.Plan.Empty()
+// Wrote reports whether the store was changed, or may have been.
+func (r *Report) Wrote() bool {
+	return r.Copied+r.Moved+r.Expunged+r.Flags+r.Renumbered+r.Created+r.Renamed+r.Deleted+r.Subscribed+r.Attributes > 0 ||
+		len(r.Failed) > 0
 }

@@ -43,8 +43,14 @@ func step(ctx context.Context, m *Machine, a Action, end End, conn Conn) error {
 			return fmt.Errorf("frame from the other end: %w", err)
 		}
 		return m.Receive(f)
+	case DoRange:
+		r, err := end.Range(ctx, a.Seen, a.Whole)
+		if err != nil {
+			return err
+		}
+		m.Ranged(r)
 	case DoLoad:
-		d, err := end.Load(ctx, a.Seen, a.Whole)
+		d, err := end.Load(ctx, a.None, a.Upto)
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,11 @@
 package session
 
 import (
+	"cmp"
 	"fmt"
 
 	"dsync/changelog"
 	"dsync/changelog/pack"
-	"dsync/merge"
 	"dsync/replay"
 	"dsync/store"
 )
@@ -19,6 +19,7 @@ type Kind uint8
 // The kinds, in the order in which a session sends them.
 const (
 	KindHello Kind = iota + 1
+	KindRange
 	KindDelta
 	KindMore
 	KindHashes
@@ -32,6 +33,7 @@ const (
 type Frame struct {
 	Kind   Kind
 	Hello  *Hello
+	Range  *Range
 	Delta  *Delta
 	More   *More
 	Hashes []HeaderHash
@@ -55,6 +57,24 @@ type Hello struct {
 	Whole bool
 	// Source: this end is the source of a run in one direction.
 	Source bool
+}
+
+// Key is the order in which a large run goes through the messages: by the path
+// that shows them, then by GUID. The zero Key is the end.
+type Key struct {
+	Path store.Name
+	GUID store.GUID
+}
+
+// Compare orders keys.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Path, o.Path), cmp.Compare(k.GUID, o.GUID))
+}
+
+// Range is how far an end would like to come in this part of the run.
+type Range struct {
+	Many bool // there is more than one part holds
+	Upto Key  // zero: to the end
 }
 
 // Delta is what the other end has not seen.
@@ -110,6 +130,9 @@ func (f *Frame) Encode() []byte {
 		b = pack.Bytes(b, h.Digest[:])
 		b = pack.String(b, h.Run)
 		b = pack.Bool(pack.Bool(b, h.Whole), h.Source)
+	case KindRange:
+		b = pack.Bool(pack.Array(b, 3), f.Range.Many)
+		b = pack.String(pack.String(b, f.Range.Upto.Path), f.Range.Upto.GUID)
 	case KindDelta:
 		b = f.Delta.encode(b)
 	case KindMore:
@@ -172,6 +195,10 @@ func Decode(b []byte) (*Frame, error) {
 	switch f.Kind {
 	case KindHello:
 		f.Hello, err = decodeHello(&r)
+	case KindRange:
+		r.Fields(3)
+		f.Range = &Range{Many: r.Bool()}
+		f.Range.Upto = Key{store.Name(r.String(store.MaxName)), store.GUID(r.String(2 * store.MaxGUID))}
 	case KindDelta:
 		f.Delta, err = decodeDelta(&r)
 	case KindMore:
@@ -313,5 +340,3 @@ func decodeDelta(r *pack.Reader) (*Delta, error) {
 	}
 	return d, r.Err()
 }
-
-var _ = merge.TreeID

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -16,7 +17,8 @@ import (
 
 // End does what a machine asks: it is one replica.
 type End interface {
-	Load(ctx context.Context, seen *changelog.Dots, whole bool) (*Delta, error)
+	Range(ctx context.Context, seen *changelog.Dots, whole bool) (*Range, error)
+	Load(ctx context.Context, none bool, upto Key) (*Delta, error)
 	More(ctx context.Context, ids []changelog.Dot, nodes []store.MailboxGUID) ([]*changelog.Message, error)
 	Hashes(ctx context.Context, ids []changelog.Dot) ([]HeaderHash, error)
 	Tree(ctx context.Context, r *merge.Result, side int) error
@@ -45,6 +47,11 @@ type Local struct {
 	records map[changelog.Dot]*logdb.Record // by every origin
 	absent  map[changelog.Dot]bool
 	held    []Held
+	due     []due // what is still to be looked at, by key; nil: not listed yet
+	// Over all parts of a run:
+	enter, hold changelog.Dots
+	failed      uint64
+	reports     []*replay.Report
 }
 
 // Hello introduces the end.
@@ -57,6 +64,7 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.held = nil
 	for _, r := range rows {
 		if r.Count > 0 {
 			l.held = append(l.held, Held{r.GUID, r.Count})
@@ -92,28 +100,106 @@ func (l *Local) note(r *logdb.Record) *changelog.Message {
 	return &r.Message
 }
 
-// Load implements End.
-func (l *Local) Load(_ context.Context, seen *changelog.Dots, whole bool) (*Delta, error) {
-	l.records = map[changelog.Dot]*logdb.Record{}
-	d := &Delta{Tree: l.Look.Tree.Clone(), Held: l.held}
+// part is how many messages one part of a run takes on: it bounds the memory of a
+// session whatever the size of the account.
+const part = 4096
+
+// due is a message that a run has to look at.
+type due struct {
+	key Key
+	id  changelog.Dot
+}
+
+// Range implements End: it lists what is due, once in a run, and says how far the
+// next part is to come.
+func (l *Local) Range(_ context.Context, seen *changelog.Dots, whole bool) (*Range, error) {
+	if l.due == nil {
+		if err := l.list(seen, whole); err != nil {
+			return nil, err
+		}
+	}
+	r := &Range{Many: len(l.due) > part}
+	if len(l.due) > part {
+		i := part
+		for i < len(l.due) && l.due[i].key == l.due[i-1].key {
+			i++
+		}
+		if i < len(l.due) {
+			r.Upto = l.due[i-1].key
+		}
+	}
+	return r, nil
+}
+
+// list notes the messages that the peer has not seen, or all.
+func (l *Local) list(seen *changelog.Dots, whole bool) error {
+	l.due = []due{}
 	add := func(r *logdb.Record) error {
-		d.Messages = append(d.Messages, l.note(r))
+		k := Key{GUID: r.Content.GUID}
+		if at, ok := r.Place(); ok {
+			if s := l.Look.Layout.In(at); s != nil {
+				k.Path = s.Path
+			}
+		}
+		l.due = append(l.due, due{k, r.ID()})
 		return nil
 	}
 	if whole {
-		return d, l.Rec.Account().AllRecords(add)
-	}
-	var ids []changelog.Dot
-	err := l.Rec.Account().Unseen(seen, func(e logdb.EntryRef) error {
-		if e.Kind == logdb.RefMessage {
-			ids = append(ids, e.Message)
+		if err := l.Rec.Account().AllRecords(add); err != nil {
+			return err
 		}
+	} else {
+		var ids []changelog.Dot
+		err := l.Rec.Account().Unseen(seen, func(e logdb.EntryRef) error {
+			if e.Kind == logdb.RefMessage {
+				ids = append(ids, e.Message)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(ids, changelog.Dot.Compare)
+		err = l.Rec.Account().Records(slices.Compact(ids), func(_ changelog.Dot, r *logdb.Record) error {
+			if r == nil {
+				return nil
+			}
+			return add(r)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(l.due, func(a, b due) int { return cmp.Or(a.key.Compare(b.key), a.id.Compare(b.id)) })
+	return nil
+}
+
+// Load implements End.
+func (l *Local) Load(_ context.Context, none bool, upto Key) (*Delta, error) {
+	l.records = map[changelog.Dot]*logdb.Record{}
+	d := &Delta{Tree: l.Look.Tree.Clone(), Held: l.held}
+	if none {
+		l.due = nil // paths may change: list anew for the next part
+		return d, nil
+	}
+	n := len(l.due)
+	if upto != (Key{}) {
+		n, _ = slices.BinarySearchFunc(l.due, upto, func(x due, k Key) int {
+			if x.key.Compare(k) <= 0 {
+				return -1
+			}
+			return 1
+		})
+	}
+	ids := make([]changelog.Dot, n)
+	for i, x := range l.due[:n] {
+		ids[i] = x.id
+	}
+	l.due = l.due[n:]
+	return d, l.read(ids, func(r *logdb.Record) error {
+		d.Messages = append(d.Messages, l.note(r))
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return d, l.read(ids, add)
 }
 
 func (l *Local) read(ids []changelog.Dot, add func(*logdb.Record) error) error {
@@ -234,10 +320,18 @@ func (l *Local) Commit(ctx context.Context, c *Commit) error {
 	if l.DryRun {
 		return nil
 	}
+	l.enter.Union(&c.Enter)
+	l.hold.Union(&c.Held)
+	l.failed += c.Failed
+	enter := l.enter.Minus(&l.hold)
+	c.Join = c.Join && l.failed == 0
+	if c.More {
+		enter = changelog.Dots{}
+	}
 	b := l.Rec.Account().Batch()
 	now := l.Now()
 	l.Rec.PutMeta(b, func(m *logdb.Meta) {
-		m.Seen.Dots.Union(&c.Enter)
+		m.Seen.Dots.Union(&enter)
 		for _, d := range c.Minted {
 			if d.Replica == m.Replica {
 				m.Seen.Dots.Add(d)
@@ -249,7 +343,7 @@ func (l *Local) Commit(ctx context.Context, c *Commit) error {
 			for _, t := range c.PeerSeen.Tags {
 				m.Seen.SetTag(t.Replica, t.Position)
 			}
-		} else if p, ok := c.PeerSeen.Tagged(c.Peer); ok {
+		} else if p, ok := c.PeerSeen.Tagged(c.Peer); ok && !c.More {
 			m.Seen.SetTag(c.Peer, p)
 		}
 		for _, s := range c.Stamps {
@@ -266,9 +360,28 @@ func (l *Local) Commit(ctx context.Context, c *Commit) error {
 	return b.Commit(true)
 }
 
+// Advance prepares the end for the next part of a run: what stands now is what the
+// next part starts from.
+func (l *Local) Advance() {
+	l.reports = append(l.reports, &l.Player.Report)
+	if !l.ReadOnly && l.Player.In.After.Tree != nil {
+		l.Look.Tree = l.Player.Standing()
+		l.Look.Layout = l.Look.Tree.Layout(l.live)
+	}
+	l.records, l.Player, l.Result = nil, nil, nil
+}
+
+// Reports are what became of each part of the run.
+func (l *Local) Reports() []*replay.Report {
+	if l.Player == nil {
+		return l.reports
+	}
+	return append(slices.Clone(l.reports), &l.Player.Report)
+}
+
 // clean reports whether nothing is left that the log holds and the store does not.
 func (l *Local) clean() bool {
-	return len(l.absent) == 0 && len(l.Player.Report.Failed) == 0 && l.unsettled()
+	return len(l.absent) == 0 && l.failed == 0 && l.unsettled()
 }
 
 // meet puts a peer into the list of those known, by replica.

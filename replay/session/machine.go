@@ -19,7 +19,8 @@ type Do int
 const (
 	DoSend    Do = iota + 1 // Action.Frame
 	DoReceive               // and give it to Machine.Receive
-	DoLoad                  // Action.Seen, Action.Whole: Machine.Loaded
+	DoRange                 // Action.Seen, Action.Whole: Machine.Ranged
+	DoLoad                  // Action.None, Action.Upto: Machine.Loaded
 	DoMore                  // Action.IDs, Action.Nodes: Machine.LoadedMore
 	DoHash                  // Action.IDs: Machine.Hashed
 	DoTree                  // Action.Result: Machine.Played
@@ -35,6 +36,8 @@ type Action struct {
 	Frame  *Frame
 	Seen   *changelog.Dots
 	Whole  bool
+	None   bool // load no message
+	Upto   Key  // load messages up to this
 	IDs    []changelog.Dot
 	Nodes  []store.MailboxGUID
 	Result *merge.Result
@@ -46,8 +49,11 @@ type Action struct {
 type Commit struct {
 	Peer      changelog.Replica
 	PeerSeen  changelog.Seen
-	Enter     changelog.Dots
-	Join      bool // both ends stand equal: everything the peer has seen is entered
+	Enter     changelog.Dots // what may be entered
+	Held      changelog.Dots // what must not, whatever another part of the run says
+	More      bool           // more parts follow: nothing is entered yet
+	Failed    uint64         // items that failed at either end in this part
+	Join      bool           // both ends stand equal: everything the peer has seen is entered
 	Stamps    []changelog.Stamp
 	Minted    []changelog.Dot // changes that the merge made here
 	Decisions []merge.Decision
@@ -56,6 +62,7 @@ type Commit struct {
 // Outcome is how a session ended.
 type Outcome struct {
 	Quiet     bool // nothing to do
+	More      bool // this was one part of a large run; the next follows
 	Equal     bool // both digests are the same
 	Decisions []merge.Decision
 	Waiting   int
@@ -82,6 +89,7 @@ type Config struct {
 	Policy    *merge.Policy
 	Direction merge.Direction
 	Filter    *merge.Filter
+	First     bool // the first part of the run
 	Starter   bool // this end started the run (the negative controls look)
 	DryRun    bool // stop when the plan is known
 }
@@ -95,6 +103,7 @@ type Machine struct {
 	phase  Kind // the frame waited for
 	own    *Delta
 	theirs *Delta
+	rng    *Range
 	have   map[changelog.Dot]bool // own origins in the working set
 	news   []*changelog.Message   // the peer's messages not yet looked up here
 	whole  bool                   // NeedWhole was asked
@@ -149,6 +158,8 @@ func (m *Machine) Receive(f *Frame) error {
 	switch f.Kind {
 	case KindHello:
 		return m.hello(f.Hello)
+	case KindRange:
+		m.ranges(f.Range)
 	case KindDelta:
 		m.theirs = f.Delta
 		m.news = f.Delta.Messages
@@ -193,13 +204,36 @@ func (m *Machine) hello(h *Hello) error {
 		return ErrSelf
 	}
 	whole := h.Whole || m.me.Whole
-	if !whole && h.Digest == m.me.Digest && h.Seen.Dots.Equal(&m.me.Seen.Dots) {
+	if m.cfg.First && !whole && h.Digest == m.me.Digest && h.Seen.Dots.Equal(&m.me.Seen.Dots) {
 		m.out.Quiet, m.out.Equal = true, true
 		return nil
 	}
-	m.phase = KindDelta
-	m.do(Action{Do: DoLoad, Seen: &h.Seen.Dots, Whole: whole})
+	m.phase = KindRange
+	m.do(Action{Do: DoRange, Seen: &h.Seen.Dots, Whole: whole})
 	return nil
+}
+
+// Ranged takes how far this end would like to come.
+func (m *Machine) Ranged(r *Range) {
+	m.rng = r
+	m.send(&Frame{Kind: KindRange, Range: r})
+	m.want()
+}
+
+// ranges settles how much this part of the run takes on. Where there is too much
+// for one part the first settles the tree alone, so that both ends have the same
+// paths to go by.
+func (m *Machine) ranges(theirs *Range) {
+	m.phase = KindDelta
+	a := Action{Do: DoLoad, Upto: m.rng.Upto}
+	switch {
+	case m.cfg.First && (m.rng.Many || theirs.Many):
+		a.None, m.out.More = true, true
+	case theirs.Upto != Key{} && (a.Upto == Key{} || theirs.Upto.Compare(a.Upto) < 0):
+		a.Upto = theirs.Upto
+	}
+	m.out.More = m.out.More || a.Upto != Key{}
+	m.do(a)
 }
 
 // Loaded takes what this end has that the peer has not seen.
@@ -394,8 +428,10 @@ func (m *Machine) commit(peer *Report) {
 	m.out.Equal = peer.Digest == m.report.Digest
 	m.out.Positions = [2]changelog.Position{m.report.Position, peer.Position}
 	c := &Commit{Peer: m.peer.Replica, PeerSeen: peer.Seen, Decisions: m.out.Decisions, Minted: m.result.New[m.side()]}
-	c.Enter = m.result.Enter(m.side(), m.failed)
-	c.Join = m.out.Equal && m.cfg.Direction == merge.TwoWay && m.cfg.Filter == nil && m.report.Failed == 0 && peer.Failed == 0
+	c.Enter, c.Held = m.result.EnterParts(m.side(), m.failed)
+	c.More = m.out.More
+	c.Failed = m.report.Failed + peer.Failed
+	c.Join = m.out.Equal && !m.out.More && m.cfg.Direction == merge.TwoWay && m.cfg.Filter == nil && m.report.Failed == 0 && peer.Failed == 0
 	c.Stamps = m.stamps()
 	m.do(Action{Do: DoCommit, Commit: c})
 }

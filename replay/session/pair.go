@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dsync/changelog"
@@ -159,46 +160,79 @@ func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, 
 	return nil
 }
 
+// talk runs the session, in as many parts as it takes.
 func talk(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *PairResult) error {
-	var hello [2]*Hello
-	var ends [2]*Local
-	var cfg [2]Config
-	var tags [2][]changelog.Position
 	for i, r := range recs {
 		l := &Local{Rec: r, Look: res.Looks[i], Policy: o.Policy, Now: o.Now, DryRun: o.DryRun, ReadOnly: o.readOnly(i) && !o.DryRun}
 		if o.Progress != nil {
 			l.Progress = func(done, bytes int64) { o.Progress(i, done, bytes) }
 		}
-		h, err := l.Hello(ctx, o.Run)
-		if err != nil {
-			return err
+		res.Ends[i] = l
+	}
+	res.Ends[0].Peer, res.Ends[1].Peer = res.Ends[1], res.Ends[0]
+	whole := o.Whole
+	for first := true; ; first = false {
+		more, err := res.part(ctx, recs, o, first, &whole)
+		if err != nil || !more {
+			return errors.Join(err, marks(ctx, recs, res, o))
 		}
-		h.Whole = h.Whole || o.Whole
-		h.Source = o.Direction != merge.TwoWay && i == o.Source
-		ends[i], hello[i] = l, h
+		for _, e := range res.Ends {
+			e.Advance()
+		}
+	}
+}
+
+// part is one part of a run: a session from hello to report.
+func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, first bool, whole *bool) (more bool, err error) {
+	var hello [2]*Hello
+	var cfg [2]Config
+	var tags [2][]changelog.Position
+	for i, r := range recs {
+		if hello[i], err = res.Ends[i].Hello(ctx, o.Run); err != nil {
+			return false, err
+		}
+		hello[i].Source = o.Direction != merge.TwoWay && i == o.Source
 		tags[i] = r.Account().Meta().Tags
-		cfg[i] = Config{Run: o.Run, Policy: o.Policy, Direction: o.Direction, Filter: o.Filter, Starter: i == 0, DryRun: o.DryRun}
+		cfg[i] = Config{Run: o.Run, Policy: o.Policy, Direction: o.Direction, Filter: o.Filter, First: first, Starter: i == 0, DryRun: o.DryRun}
+		*whole = *whole || first && hello[i].Whole
 	}
-	ends[0].Peer, ends[1].Peer = ends[1], ends[0]
-	res.Ends = ends
-	if o.Check != nil && o.Check(hello[0], hello[1], tags) {
-		hello[0].Whole, hello[1].Whole = true, true
+	if first && o.Check != nil && o.Check(hello[0], hello[1], tags) {
+		*whole = true
 	}
-	res.Whole = hello[0].Whole || hello[1].Whole
-	outs, err := Both(ctx, cfg, hello, [2]End{ends[0], ends[1]})
-	res.Outcome = outs[0]
-	return errors.Join(err, marks(ctx, recs, ends, res, o))
+	hello[0].Whole, hello[1].Whole = *whole, *whole
+	res.Whole = *whole
+	outs, err := Both(ctx, cfg, hello, [2]End{res.Ends[0], res.Ends[1]})
+	res.note(outs[0])
+	return outs[0] != nil && outs[0].More && !o.DryRun, err
+}
+
+// note adds up what the parts came to.
+func (res *PairResult) note(out *Outcome) {
+	if was := res.Outcome; was != nil && out != nil {
+		out.Decisions = append(was.Decisions, out.Decisions...)
+		out.Compared += was.Compared
+		out.Trips += was.Trips
+		out.Waiting += was.Waiting
+		out.Far = append(was.Far, out.Far...)
+		out.LeftOut = append(was.LeftOut, out.LeftOut...)
+		slices.SortFunc(out.LeftOut, store.CompareNames)
+		out.LeftOut = slices.Compact(out.LeftOut)
+		out.Quiet = false
+	}
+	res.Outcome = out
 }
 
 // marks rewrites the mark of each store that the run wrote to, also of a run that
 // was stopped.
-func marks(ctx context.Context, recs [2]*recorder.Recorder, ends [2]*Local, res *PairResult, o PairOptions) error {
+func marks(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o PairOptions) error {
 	var errs []error
-	for i, e := range ends {
-		if o.DryRun || e.ReadOnly || e.Player == nil {
+	for i, e := range res.Ends {
+		if o.DryRun || e.ReadOnly {
 			continue
 		}
-		res.Changed[i] = e.Player.Wrote()
+		for _, r := range e.Reports() {
+			res.Changed[i] = res.Changed[i] || r.Wrote()
+		}
 		if res.Changed[i] || res.Looks[i].Events > 0 {
 			if m, ok := any(recs[i]).(interface{ PutMark(context.Context) error }); ok {
 				errs = append(errs, m.PutMark(context.WithoutCancel(ctx)))

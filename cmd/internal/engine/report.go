@@ -35,21 +35,13 @@ func (r *run) collect() {
 		}
 	}
 	for i, e := range r.res.Ends {
-		if e == nil || e.Player == nil {
+		if e == nil {
 			continue
 		}
-		r.counts(i, &e.Player.Report)
-		for _, f := range e.Player.Report.Failed {
-			exit := ExitOf(f.Err)
-			if errors.Is(f.Err, store.ErrNoMailbox) || errors.Is(f.Err, store.ErrNoMessage) {
-				exit = ExitAgain
-			}
-			if exit == ExitInternal {
-				exit = ExitTemp
-			}
-			r.item(Item{Side: sideNames[i], Mailbox: f.Mailbox, GUID: f.GUID, What: f.What, Reason: f.Err.Error(), Exit: exit})
+		for _, p := range e.Reports() {
+			r.part(i, p)
 		}
-		if r.o.DryRun {
+		if r.o.DryRun && e.Player != nil {
 			r.steps(i, e.Player.Plan, r.policy)
 		}
 	}
@@ -57,6 +49,21 @@ func (r *run) collect() {
 		r.outcome()
 	}
 	r.missingNames()
+}
+
+// part takes what became of one part of the plan at one side.
+func (r *run) part(i int, p *replay.Report) {
+	r.counts(i, p)
+	for _, f := range p.Failed {
+		exit := ExitOf(f.Err)
+		if errors.Is(f.Err, store.ErrNoMailbox) || errors.Is(f.Err, store.ErrNoMessage) {
+			exit = ExitAgain
+		}
+		if exit == ExitInternal {
+			exit = ExitTemp
+		}
+		r.item(Item{Side: sideNames[i], Mailbox: f.Mailbox, GUID: f.GUID, What: f.What, Reason: f.Err.Error(), Exit: exit})
+	}
 }
 
 func (r *run) outcome() {

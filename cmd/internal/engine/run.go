@@ -243,8 +243,10 @@ func (r *run) unexplained() bool {
 		return false
 	}
 	for _, e := range r.res.Ends {
-		if e.Player != nil && len(e.Player.Report.Failed) > 0 {
-			return false
+		for _, p := range e.Reports() {
+			if len(p.Failed) > 0 {
+				return false
+			}
 		}
 	}
 	for _, l := range r.res.Looks {
