@@ -11,6 +11,9 @@ import (
 // older finds out whether the store is older than the log: its mark is, or a
 // UIDNEXT fell. Then nothing that is missing was deleted.
 func (s *scan) older() error {
+	if s.r.lostMark {
+		return nil // another disk, for all we know
+	}
 	for _, o := range s.obs {
 		if o.box == nil || !o.known {
 			continue

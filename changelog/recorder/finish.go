@@ -79,11 +79,11 @@ func (s *scan) listing() []logdb.Listed {
 		return out
 	}
 	for _, v := range s.vanished {
-		if l := s.prior(v.path); v.keep && l != nil && !slices.ContainsFunc(out, func(x logdb.Listed) bool { return x.Path == l.Path }) {
-			out = append(out, *l)
+		if v.keep {
+			out = append(out, v.line) // behind what is at its path now
 		}
 	}
-	slices.SortFunc(out, func(a, b logdb.Listed) int { return store.CompareNames(a.Path, b.Path) })
+	slices.SortStableFunc(out, func(a, b logdb.Listed) int { return store.CompareNames(a.Path, b.Path) })
 	return out
 }
 

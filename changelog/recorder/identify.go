@@ -227,7 +227,7 @@ func (s *scan) missed(taken map[*changelog.Node]bool) {
 		if n == nil || taken[n] {
 			continue
 		}
-		v := &vanished{path: l.Path, node: n, box: s.box(n)}
+		v := &vanished{line: l, path: l.Path, node: n, box: s.box(n)}
 		if s.skippedMailbox(l.Path) {
 			v.keep = true
 			s.doubt(l.Path)

@@ -187,7 +187,7 @@ func (s *scan) matchByFile(rest []*news, at []*observed) error {
 	}
 	for i, f := range rest {
 		id, ok := byKey[fileKey{at[i], f.Key}]
-		byFile := !ok && f.Inode != 0
+		byFile := !ok && f.Inode != 0 && !s.look.Restored // whose files are others
 		if byFile {
 			id, ok = byInode[f.Inode]
 		}

@@ -96,6 +96,7 @@ type observed struct {
 
 // vanished is a mailbox that the log knows and the store no longer shows.
 type vanished struct {
+	line logdb.Listed
 	path store.Name
 	node *changelog.Node
 	box  *logdb.Mailbox
@@ -279,7 +280,9 @@ func (s *scan) prior(n store.Name) *logdb.Listed {
 func (s *scan) lookAtAll() error {
 	at := make(map[store.Name]*logdb.Listed, len(s.meta.Tree))
 	for i := range s.meta.Tree {
-		at[s.meta.Tree[i].Path] = &s.meta.Tree[i]
+		if l := &s.meta.Tree[i]; at[l.Path] == nil {
+			at[l.Path] = l
+		}
 	}
 	kept := s.obs[:0]
 	for _, o := range s.obs {
