@@ -244,7 +244,12 @@ func (m *merger) stands(g *group, n *changelog.Node, st standing) (store.UID, bo
 // that gets another: rule 1, under a new UIDVALIDITY rule 22. Where the other side
 // has passed the UID in a mailbox that it met without history, the message was
 // there and was removed, and nobody knows when (rule 28).
+// Of several UIDs that it had the report names the one under the largest
+// UIDVALIDITY, then the largest: both ends report alike.
 func (m *merger) renumbered(g *group, to store.UID, slot *changelog.Slot, uv store.UIDValidity) {
+	var side int
+	var old *changelog.Message
+	var oldUV store.UIDValidity
 	for s := range g.side {
 		for _, x := range g.side[s] {
 			at, ok := x.Place()
@@ -255,16 +260,21 @@ func (m *merger) renumbered(g *group, to store.UID, slot *changelog.Slot, uv sto
 			if was == nil || was.Holder == nil || m.class.node(was.Holder.GUID()) != slot.Holder || x.UID == to && was.Holder.UIDValidity == uv {
 				continue
 			}
-			d := Decision{Rule: 1, Name: "uid", Message: g.out.ID(), Mailbox: slot.Path,
-				GUID: g.out.Content.GUID, UID: to, Kept: fmt.Sprintf("uid %d", to), Lost: fmt.Sprintf("uid %d", x.UID),
-				Reason: "the other side had used that UID, or had passed it"}
-			if was.Holder.UIDValidity != uv {
-				d.Rule, d.Name, d.Reason = 22, "uidvalidity", "the larger UIDVALIDITY and its side's UIDs stand"
-			} else if o := m.holding(1-s, slot.Holder); len(g.side[1-s]) == 0 && o != nil && foundOnly(o) && !foundMessage(x) && x.UID < o.UIDNext && o.UIDValidity == uv {
-				d.Rule, d.Name, d.Reason = 28, "log-lost", "back: log lost"
+			if old == nil || cmp.Or(cmp.Compare(was.Holder.UIDValidity, oldUV), cmp.Compare(x.UID, old.UID)) > 0 {
+				side, old, oldUV = s, x, was.Holder.UIDValidity
 			}
-			m.out.Decisions = append(m.out.Decisions, d)
-			return
 		}
 	}
+	if old == nil {
+		return
+	}
+	d := Decision{Rule: 1, Name: "uid", Message: g.out.ID(), Mailbox: slot.Path,
+		GUID: g.out.Content.GUID, UID: to, Kept: fmt.Sprintf("uid %d", to), Lost: fmt.Sprintf("uid %d", old.UID),
+		Reason: "the other side had used that UID, or had passed it"}
+	if oldUV != uv {
+		d.Rule, d.Name, d.Reason = 22, "uidvalidity", "the larger UIDVALIDITY and its side's UIDs stand"
+	} else if o := m.holding(1-side, slot.Holder); len(g.side[1-side]) == 0 && o != nil && foundOnly(o) && !foundMessage(old) && old.UID < o.UIDNext && o.UIDValidity == uv {
+		d.Rule, d.Name, d.Reason = 28, "log-lost", "back: log lost"
+	}
+	m.out.Decisions = append(m.out.Decisions, d)
 }

@@ -93,6 +93,9 @@ func (w *World) whole(a, b *Replica) error {
 		return err
 	}
 	w.Reported = append(w.Reported, w.Decisions...)
+	if quiet && len(w.Decisions) > 0 {
+		return fmt.Errorf("P25: a run between equals reports %v", w.Decisions)
+	}
 	if quiet {
 		if a.Dump(w.Policy, true) != was || b.Dump(w.Policy, true) != was {
 			return fmt.Errorf("P2: a run between equals changed something\nbefore:\n%safter:\n%s%s", was, a.Dump(w.Policy, true), b.Dump(w.Policy, true))
@@ -105,7 +108,17 @@ func (w *World) whole(a, b *Replica) error {
 	if !a.Seen.Equal(&b.Seen) {
 		return errors.New("P2: seen-sets differ after a whole run")
 	}
-	if err := noLoss(a0, b0, a, w.Decisions); err != nil {
+	decided := w.Decisions
+	if err := noLoss(a0, b0, a, decided); err != nil {
+		return err
+	}
+	if err := noDuplicates(a0, b0, a); err != nil {
+		return err
+	}
+	if err := w.reported(a0, b0, a, decided); err != nil {
+		return err
+	}
+	if err := w.repeatable(a0, b0); err != nil {
 		return err
 	}
 	before := a.Dump(w.Policy, true)
@@ -114,6 +127,9 @@ func (w *World) whole(a, b *Replica) error {
 	}
 	if after := a.Dump(w.Policy, true); after != before || b.Dump(w.Policy, true) != before {
 		return fmt.Errorf("P2: a second run changed something\nbefore:\n%safter:\n%s", before, after)
+	}
+	if len(w.Decisions) > 0 {
+		return fmt.Errorf("P25: a second run reports %v", w.Decisions)
 	}
 	keepLeft := 1
 	if err := w.sync(b0, a0, merge.Options{Policy: w.Policy, Left: keepLeft - 1}, nil); err != nil {

@@ -1,0 +1,327 @@
+package pure
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"dsync/changelog"
+	"dsync/merge"
+	"dsync/store"
+)
+
+// Laws that compare what two replicas held before a whole run with what they hold
+// after it.
+
+// Encode is a merge's result as bytes (P5).
+func Encode(r *merge.Result) []byte {
+	var b []byte
+	for s := range r.After {
+		a := &r.After[s]
+		if a.Tree != nil {
+			for _, n := range a.Tree.Nodes {
+				b = changelog.AppendNode(b, n)
+			}
+			for _, x := range a.Tree.Bare {
+				b = changelog.AppendBare(b, x)
+			}
+			b = changelog.AppendUVs(b, a.Tree.UVs)
+		}
+		for _, m := range a.Messages {
+			b = changelog.AppendMessage(b, m)
+		}
+		for _, d := range a.Drop {
+			b = changelog.AppendDot(b, d)
+		}
+		in := r.Enter(s, nil)
+		b = changelog.AppendDots(b, &in)
+	}
+	for _, d := range r.Decisions {
+		b = fmt.Appendf(b, "%d %s %v %s %s %d %s|%s|%s\n", d.Rule, d.Name, d.Message, d.Mailbox, d.GUID, d.UID, d.Kept, d.Lost, d.Reason)
+	}
+	return b
+}
+
+// repeatable is P5: the same input, in another order of the working sets, gives
+// the same bytes; and P4 for the merge itself: exchanged sides, exchanged result.
+func (w *World) repeatable(a, b *Replica) error {
+	opt := merge.Options{Policy: w.Policy}
+	x, y := a.Side(), b.Side()
+	before := [2][]byte{encodeSide(x), encodeSide(y)}
+	one := merge.Merge(x, y, opt)
+	if !bytes.Equal(before[0], encodeSide(x)) || !bytes.Equal(before[1], encodeSide(y)) {
+		return fmt.Errorf("P5: the merge of %d and %d changed its input", a.Name, b.Name)
+	}
+	rng := rand.New(rand.NewPCG(uint64(len(x.Messages)), uint64(len(y.Messages))))
+	for _, s := range []*merge.Side{&x, &y} {
+		rng.Shuffle(len(s.Messages), func(i, j int) { s.Messages[i], s.Messages[j] = s.Messages[j], s.Messages[i] })
+	}
+	two := merge.Merge(x, y, opt)
+	if e, f := Encode(one), Encode(two); !bytes.Equal(e, f) {
+		return fmt.Errorf("P5: two merges of %d and %d give other bytes", a.Name, b.Name)
+	}
+	if w.Policy.Flag == merge.LeftSide {
+		return nil
+	}
+	swap := merge.Merge(y, x, opt)
+	swap.After[0], swap.After[1] = swap.After[1], swap.After[0]
+	for s := range 2 {
+		in, out := one.Enter(s, nil), swap.Enter(1-s, nil)
+		if !in.Equal(&out) {
+			return fmt.Errorf("P4: exchanged sides enter other dots")
+		}
+	}
+	var kept [2][]byte
+	for i, r := range []*merge.Result{one, swap} {
+		for s := range r.After {
+			for _, n := range r.After[s].Tree.Nodes {
+				kept[i] = changelog.AppendNode(kept[i], n)
+			}
+			for _, m := range r.After[s].Messages {
+				kept[i] = changelog.AppendMessage(kept[i], m)
+			}
+		}
+		for _, d := range r.Decisions {
+			kept[i] = fmt.Appendf(kept[i], "%d %v %s %s|%s\n", d.Rule, d.Message, d.Mailbox, d.Kept, d.Lost)
+		}
+	}
+	if !bytes.Equal(kept[0], kept[1]) {
+		return fmt.Errorf("P4: exchanged sides give other bytes or decisions\n%v\n%v", one.Decisions, swap.Decisions)
+	}
+	return nil
+}
+
+func encodeSide(s merge.Side) (b []byte) {
+	for _, n := range s.Tree.Nodes {
+		b = changelog.AppendNode(b, n)
+	}
+	for _, x := range s.Tree.Bare {
+		b = changelog.AppendBare(b, x)
+	}
+	b = changelog.AppendUVs(b, s.Tree.UVs)
+	for _, m := range s.Messages {
+		b = changelog.AppendMessage(b, m)
+	}
+	return changelog.AppendDots(b, &s.Seen)
+}
+
+// origins finds a replica's entry by any of its origin dots.
+func (r *Replica) origins() map[changelog.Dot]*changelog.Message {
+	out := map[changelog.Dot]*changelog.Message{}
+	for _, m := range r.Messages {
+		for _, o := range m.Origins {
+			out[o.Dot] = m
+		}
+	}
+	return out
+}
+
+// of lists the entries that share an origin with m.
+func of(m *changelog.Message, by map[changelog.Dot]*changelog.Message) (out []*changelog.Message) {
+	for _, o := range m.Origins {
+		if x := by[o.Dot]; x != nil && !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+type copiesKey struct {
+	in *changelog.Slot
+	c  store.Content
+}
+
+// noDuplicates is P9: per mailbox, no more copies of a content than the larger side
+// had, not counting those moved in or that the other side had expunged.
+func noDuplicates(a, b, after *Replica) error {
+	l := after.Layout()
+	where := func(m *changelog.Message) *changelog.Slot {
+		if at, ok := m.Place(); ok {
+			return l.In(at)
+		}
+		return nil
+	}
+	now := after.origins()
+	content := func(m *changelog.Message) store.Content {
+		for _, o := range m.Origins {
+			if x := now[o.Dot]; x != nil {
+				return x.Content
+			}
+		}
+		return m.Content
+	}
+	had := map[copiesKey][2]int{}
+	for s, r := range []*Replica{a, b} {
+		for _, m := range r.Messages {
+			if in := where(m); in != nil {
+				k := copiesKey{in, content(m)}
+				n := had[k]
+				n[s]++
+				had[k] = n
+			}
+		}
+	}
+	by := [2]map[changelog.Dot]*changelog.Message{a.origins(), b.origins()}
+	has := map[copiesKey]int{}
+	for _, m := range after.Messages {
+		in := where(m)
+		if in == nil {
+			continue
+		}
+		k := copiesKey{in, m.Content}
+		has[k]++
+		var here, known [2]bool
+		for s, r := range []*Replica{a, b} {
+			for _, x := range of(m, by[s]) {
+				known[s] = true
+				here[s] = here[s] || where(x) == in
+			}
+			known[s] = known[s] || slices.ContainsFunc(m.Origins, func(o changelog.Write) bool { return r.Seen.Has(o.Dot) })
+		}
+		if known[0] && known[1] && !(here[0] && here[1]) {
+			has[k]-- // moved in, or expunged by the other
+		}
+	}
+	for k, n := range has {
+		if h := had[k]; n > max(h[0], h[1]) {
+			return fmt.Errorf("P9: %d copies of %s in %s, where replica %d had %d and %d had %d", n, k.c.GUID, k.in.Path, a.Name, h[0], b.Name, h[1])
+		}
+	}
+	return nil
+}
+
+// reported is P7 and P25: what a merge overrode, element by element, is what it
+// reports.
+func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
+	type key struct {
+		rule int
+		id   changelog.Dot
+	}
+	want, got := map[key]int{}, map[key]int{}
+	for _, d := range ds {
+		switch d.Rule {
+		case 4, 5, 7, 8, 9:
+			got[key{d.Rule, d.Message}]++
+		case 28:
+			got[key{7, d.Message}] -= 1000 // the expunge of a lost log: neither
+		}
+	}
+	side := [2]*Replica{a, b}
+	by := [2]map[changelog.Dot]*changelog.Message{a.origins(), b.origins()}
+	l := after.Layout()
+	for _, m := range after.Messages {
+		var es [2][]*changelog.Message
+		for s := range side {
+			es[s] = of(m, by[s])
+		}
+		if len(es[0]) == 0 || len(es[1]) == 0 {
+			continue
+		}
+		unseen := func(s int, d changelog.Write) bool { return !d.Found() && !side[1-s].Seen.Has(d.Dot) }
+		live := [2]bool{slices.ContainsFunc(es[0], (*changelog.Message).Live), slices.ContainsFunc(es[1], (*changelog.Message).Live)}
+		switch {
+		case live[0] && live[1]:
+			w.lostFlags(m, es, unseen, func(rule int) { want[key{rule, m.ID()}]++ })
+			w.lostPlace(m, es, unseen, l, func() { want[key{5, m.ID()}]++ })
+		case live[0] != live[1]:
+			s := 0
+			if live[1] {
+				s = 1
+			}
+			var changed bool
+			for _, x := range es[s] {
+				for _, f := range x.Flags {
+					changed = changed || !side[1-s].Seen.Has(f.Dot)
+				}
+				for _, f := range x.Keywords {
+					changed = changed || !side[1-s].Seen.Has(f.Dot)
+				}
+			}
+			if m.Live() {
+				want[key{4, m.ID()}]++
+			} else if changed {
+				want[key{7, m.ID()}]++
+			}
+		}
+	}
+	for k := range got {
+		if got[k] < 0 {
+			delete(got, k)
+			delete(want, k)
+		}
+	}
+	for k, n := range want {
+		if got[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.DeleteBeatsDelivery) {
+			return fmt.Errorf("P25: message %v: %d changes overridden by rule %d, %d reported: %v", k.id, n, k.rule, got[k], ds)
+		}
+	}
+	for k, n := range got {
+		if want[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.DeleteBeatsDelivery) {
+			return fmt.Errorf("P25: message %v: %d reports of rule %d, %d changes overridden: %v", k.id, n, k.rule, want[k], ds)
+		}
+	}
+	return nil
+}
+
+// lostFlags calls lost with the rule for every flag and keyword that a side had
+// changed and that is not shown as that side showed it.
+func (w *World) lostFlags(m *changelog.Message, es [2][]*changelog.Message, unseen func(int, changelog.Write) bool, lost func(int)) {
+	for f := range store.AllFlags.Each {
+		for s := range es {
+			var changed, on bool
+			for _, x := range es[s] {
+				on = on || w.Policy.Flags(x)&f != 0
+				changed = changed || slices.ContainsFunc(x.Flags, func(v changelog.FlagWrite) bool { return v.Flag == f && unseen(s, v.Write) })
+			}
+			if changed && on != (w.Policy.Flags(m)&f != 0) {
+				lost(8)
+			}
+		}
+	}
+	names := map[string]bool{}
+	for s := range es {
+		for _, x := range es[s] {
+			for _, k := range x.Keywords {
+				names[store.FoldKeyword(k.Name)] = true
+			}
+		}
+	}
+	has := func(m *changelog.Message, k string) bool {
+		return slices.ContainsFunc(w.Policy.Keywords(m), func(n string) bool { return store.FoldKeyword(n) == k })
+	}
+	for k := range names {
+		for s := range es {
+			var changed, on bool
+			for _, x := range es[s] {
+				on = on || has(x, k)
+				changed = changed || slices.ContainsFunc(x.Keywords, func(v changelog.KeywordWrite) bool { return store.FoldKeyword(v.Name) == k && unseen(s, v.Write) })
+			}
+			if changed && on != has(m, k) {
+				lost(9)
+			}
+		}
+	}
+}
+
+// lostPlace calls lost for every side that had moved the message to a mailbox where
+// it is not shown now.
+func (w *World) lostPlace(m *changelog.Message, es [2][]*changelog.Message, unseen func(int, changelog.Write) bool, l *changelog.Layout, lost func()) {
+	at, ok := m.Place()
+	if !ok {
+		return
+	}
+	for s := range es {
+		for _, x := range es[s] {
+			p, ok := x.Place()
+			if !ok {
+				continue
+			}
+			won := slices.MaxFunc(x.Presence, func(a, b changelog.Presence) int { return cmp.Or(a.Stamp.Compare(b.Stamp), a.Mailbox.Compare(b.Mailbox)) })
+			if unseen(s, won.Write) && l.In(p) != l.In(at) {
+				lost()
+			}
+		}
+	}
+}
