@@ -16,6 +16,7 @@ package memfs
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -39,6 +40,8 @@ type FS struct {
 	tick  int64
 
 	Writes int // changes so far
+	// Hook is called before each change, without a lock held; may be nil.
+	Hook   func()
 	stopAt int
 	fault  error // nil: stop
 	down   bool
@@ -95,11 +98,42 @@ func (f *FS) Arm(n int, err error) {
 	f.stopAt, f.fault = f.Writes+n, err
 }
 
+// Clone copies the disk as it is, with what is not durable, for a Reboot of the
+// copy. Nothing is locked in it, and no hook or fault is armed.
+func (f *FS) Clone() *FS {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := &FS{nodes: make(map[uint64]*node, len(f.nodes)), last: f.last, root: f.root, tick: f.tick, Writes: f.Writes, boots: f.boots,
+		locks: map[uint64]int{}}
+	for _, o := range f.ops {
+		c.ops = append(c.ops, slices.Clone(o))
+	}
+	for id, n := range f.nodes {
+		m := *n
+		m.live, m.durable = maps.Clone(n.live), maps.Clone(n.durable)
+		m.data, m.synced = slices.Clone(n.data), slices.Clone(n.synced)
+		c.nodes[id] = &m
+	}
+	return c
+}
+
+// Now is the disk's clock, which goes on with every look and change.
+func (f *FS) Now() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return time.Unix(0, f.now())
+}
+
 // Down reports whether the machine has stopped.
 func (f *FS) Down() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.down }
 
 // step counts a change and makes it fail if it is its turn. f.mu is held.
 func (f *FS) step() error {
+	if h := f.Hook; h != nil {
+		f.mu.Unlock()
+		h()
+		f.mu.Lock()
+	}
 	if f.down {
 		return ErrCrashed
 	}
