@@ -96,7 +96,7 @@ func (s *scan) flush() error {
 	m.Tree, m.TreeLook = s.listing(), store.Look{}
 	s.batch.PutMeta(&m)
 	s.batch.AppendEvents(s.now, s.events)
-	if err := s.batch.Commit(false); err != nil {
+	if err := s.batch.Commit(flushSync); err != nil {
 		return err
 	}
 	s.batch, s.records, s.events, s.was = s.r.acc.Batch(), 0, nil, s.tree.Clone()

@@ -35,6 +35,7 @@ type world struct {
 	st     *memory.Store
 	c      *memory.Client
 	fs     vfs.FS
+	dir    string
 	db     *logdb.DB
 	r      *recorder.Recorder
 	ids    uint64
@@ -49,7 +50,7 @@ type world struct {
 }
 
 func newWorld(t tb, o memory.Options) *world {
-	w := &world{t: t, fs: vfs.NewMem()}
+	w := &world{t: t, fs: vfs.NewMem(), dir: "log"}
 	o.Clock = w.clock
 	w.st = memory.New(o)
 	w.c = w.st.Client()
@@ -64,7 +65,7 @@ func (w *world) clock() time.Time {
 
 func (w *world) openDB() {
 	w.t.Helper()
-	db, err := logdb.Open("log", logdb.Options{FS: w.fs})
+	db, err := logdb.Open(w.dir, logdb.Options{FS: w.fs})
 	w.ok(err, "open log")
 	w.db = db
 	w.r = nil

@@ -37,8 +37,13 @@ type Look struct {
 	Restored bool
 }
 
-// flushRecords is how many records one batch of a large scan holds.
-const flushRecords = 4000
+// flushRecords is how many records one batch of a large scan holds: few enough to
+// fit into half a memtable, which is cheaper. flushSync makes each durable. They
+// are variables for tests only.
+var (
+	flushRecords = 2000
+	flushSync    = false
+)
 
 // scan is one scan under way.
 type scan struct {
