@@ -181,7 +181,7 @@ func (p *Player) open(ctx context.Context, m *changelog.Message) (io.ReadCloser,
 
 // pathOf is where a record's mailbox is now.
 func (p *Player) pathOf(r *logdb.Record) store.Name {
-	s := p.In.Layout.In(r.Mailbox)
+	s := p.slot(r.Mailbox)
 	if s == nil {
 		for _, b := range p.Plan.Creates {
 			if b.Node.GUID() == r.Mailbox {
@@ -335,7 +335,7 @@ func (p *Player) uncount(r *logdb.Record) {
 	if r.Mailbox.IsZero() {
 		return
 	}
-	if s := p.In.Layout.In(r.Mailbox); s != nil && s.Holder != nil {
+	if s := p.slot(r.Mailbox); s != nil && s.Holder != nil {
 		if b := p.was[s.Holder]; b != nil {
 			p.dirty[b] = true
 			row := p.row(b)

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
@@ -309,7 +310,7 @@ func (p *planner) expunge(r *logdb.Record, out *changelog.Message, superfluous b
 
 func (p *planner) message(out *changelog.Message, keep, some *logdb.Record, to *Box, held bool) {
 	if to == nil {
-		if !held {
+		if !held && (some == nil || !sameEntry(out, &some.Message)) {
 			p.plan.Quiet = append(p.plan.Quiet, Item{Out: out, Rec: some})
 		}
 		return
@@ -331,7 +332,7 @@ func (p *planner) message(out *changelog.Message, keep, some *logdb.Record, to *
 	if keep.UID != out.UID || keep.Content.GUID != out.Content.GUID {
 		to.UIDs = append(to.UIDs, it)
 	}
-	if !changed && keep.UID == out.UID {
+	if !changed && keep.UID == out.UID && !sameEntry(out, &keep.Message) {
 		p.plan.Quiet = append(p.plan.Quiet, it)
 	}
 }
@@ -377,4 +378,9 @@ func (p *planner) collect() {
 		}
 		return byPath(a, b)
 	})
+}
+
+// sameEntry reports whether two entries are equal to the letter.
+func sameEntry(a, b *changelog.Message) bool {
+	return bytes.Equal(changelog.AppendMessage(nil, a), changelog.AppendMessage(nil, b))
 }

@@ -54,8 +54,9 @@ type Player struct {
 	moved  map[*changelog.Node]bool              // nodes of tree to be committed
 	was    map[*changelog.Node]*Box
 	isNow  map[*changelog.Node]*Box
-	path   map[store.Name]store.Name // mailboxes' paths before -> now
-	dirty  map[*Box]bool             // rows to be committed
+	path   map[store.Name]store.Name               // mailboxes' paths before -> now
+	dirty  map[*Box]bool                           // rows to be committed
+	alias  map[store.MailboxGUID]store.MailboxGUID // GUIDs of mailboxes now -> before
 	rows   map[*Box]*logdb.Mailbox
 	next   map[*Box]store.UID // UIDNEXT as it stands
 	staged map[*Box][]stagedItem
@@ -81,7 +82,7 @@ func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, 
 		meta: acct.Meta(), failed: map[string]bool{}, rows: map[*Box]*logdb.Mailbox{}, next: map[*Box]store.UID{},
 		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), kept: map[store.MailboxGUID]*changelog.Node{},
 		moved: map[*changelog.Node]bool{}, was: map[*changelog.Node]*Box{}, isNow: map[*changelog.Node]*Box{},
-		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}}
+		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}, alias: map[store.MailboxGUID]store.MailboxGUID{}}
 	p.keep(in.Before.Nodes...)
 	for _, b := range p.Plan.all() {
 		if b.Was != nil {
@@ -228,12 +229,51 @@ func (p *Player) subscribe(ctx context.Context) {
 	}
 }
 
-// adoptTree takes over the nodes whose mailboxes stand. One whose GUID changes
-// waits for its records; one that failed, or is doomed, stays as it was.
+// slot is where the store showed a mailbox before the run.
+func (p *Player) slot(g store.MailboxGUID) *changelog.Slot {
+	if was, ok := p.alias[g]; ok {
+		g = was
+	}
+	return p.In.Layout.In(g)
+}
+
+// rekey moves the records of mailboxes that get another GUID under it, in the
+// batch that changes their nodes.
+func (p *Player) rekey(batch *logdb.Batch) error {
+	for _, b := range p.Plan.all() {
+		if b.Was == nil || b.Node == nil || p.bad[b] || b.Was.GUID() == b.Node.GUID() {
+			continue
+		}
+		was, now := b.Was.GUID(), b.Node.GUID()
+		err := p.Account.MailboxRecords(was, func(r *logdb.Record) error {
+			n := *r
+			n.Mailbox = now
+			batch.PutRecord(r, &n)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range p.In.Records {
+			if r.Mailbox == was {
+				r.Mailbox = now
+			}
+		}
+		p.alias[now] = was
+		row := p.row(b)
+		batch.DeleteMailbox(was)
+		row.GUID = now
+		p.putRow(batch, b)
+	}
+	return nil
+}
+
+// adoptTree takes over the nodes whose mailboxes stand. One that failed, or is
+// doomed, stays as it was.
 func (p *Player) adoptTree() {
 	hold := map[*changelog.Node]bool{}
 	for _, b := range p.Plan.all() {
-		if b.Node != nil && (p.bad[b] || b.Was != nil && b.Was.GUID() != b.Node.GUID()) {
+		if b.Node != nil && p.bad[b] {
 			hold[b.Node] = true
 		}
 		if b.Node == nil {
@@ -314,6 +354,10 @@ func (p *Player) putNodes(b *logdb.Batch) {
 func (p *Player) commitTree(sync bool) error {
 	b := p.Account.Batch()
 	p.putNodes(b)
+	if err := p.rekey(b); err != nil {
+		b.Discard()
+		return err
+	}
 	for _, x := range p.Plan.all() {
 		fresh := x.Was == nil && !p.bad[x]
 		moved := x.Was != nil && x.From != x.Path && !p.bad[x] && x.Node != nil && x.Was.GUID() == x.Node.GUID()

@@ -262,9 +262,6 @@ func (p *Player) vanish(batch *logdb.Batch, r *logdb.Record) {
 // renumber takes over the numbers that the mailbox has now.
 func (p *Player) renumber(batch *logdb.Batch, b *Box) {
 	row := p.row(b)
-	if b.Numbers && b.Was != nil && row.GUID != b.Node.GUID() {
-		batch.DeleteMailbox(row.GUID)
-	}
 	row.GUID, row.Status.GUID = b.Node.GUID(), b.Node.GUID()
 	row.Status.UIDValidity, row.Status.UIDNext = b.Node.UIDValidity, b.Node.UIDNext
 	row.Status.Attributes = b.Node.Attributes()
@@ -280,7 +277,7 @@ func (p *Player) renumber(batch *logdb.Batch, b *Box) {
 }
 
 func (p *Player) holds(b *Box, r *logdb.Record) bool {
-	s := p.In.Layout.In(r.Mailbox)
+	s := p.slot(r.Mailbox)
 	return s != nil && s.Holder == b.Was
 }
 
@@ -301,7 +298,7 @@ func (p *Player) quiet(batch *logdb.Batch, it Item, b *Box) {
 		rec.Mailbox, rec.Handle, rec.Hash, rec.Inode = it.Rec.Mailbox, it.Rec.Handle, it.Rec.Hash, it.Rec.Inode
 		rec.ShownFlags, rec.ShownKeywords = it.Rec.ShownFlags, it.Rec.ShownKeywords
 		if b == nil {
-			if s := p.In.Layout.In(rec.Mailbox); s != nil && s.Holder != nil {
+			if s := p.slot(rec.Mailbox); s != nil && s.Holder != nil {
 				b = p.was[s.Holder]
 			}
 		}

@@ -210,6 +210,9 @@ func (f *fitting) create(o *observed) {
 	g := o.status.GUID
 	if g.IsZero() || o.copied {
 		g = s.r.newGUID()
+		if !o.copied && o.snap != nil && o.snap.Len() == 0 {
+			g[0] = 0xff // sorts last: of two mailboxes that turn out to be one, that with mail keeps its GUID
+		}
 	}
 	if o.copied {
 		s.rename(o, g)

@@ -363,7 +363,8 @@ func (l *Local) Commit(ctx context.Context, c *Commit) error {
 // Advance prepares the end for the next part of a run: what stands now is what the
 // next part starts from.
 func (l *Local) Advance() {
-	l.reports = append(l.reports, &l.Player.Report)
+	r := l.Player.Report // a copy: the player holds all of its part
+	l.reports = append(l.reports, &r)
 	if !l.ReadOnly && l.Player.In.After.Tree != nil {
 		l.Look.Tree = l.Player.Standing()
 		l.Look.Layout = l.Look.Tree.Layout(l.live)
@@ -376,7 +377,8 @@ func (l *Local) Reports() []*replay.Report {
 	if l.Player == nil {
 		return l.reports
 	}
-	return append(slices.Clone(l.reports), &l.Player.Report)
+	r := l.Player.Report
+	return append(slices.Clone(l.reports), &r)
 }
 
 // clean reports whether nothing is left that the log holds and the store does not.
