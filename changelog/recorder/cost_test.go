@@ -19,10 +19,10 @@ import (
 func TestUnchangedCostsLooks(t *testing.T) {
 	w := known(t, 20, memory.Options{})
 	ops := map[string]int{}
-	w.st.SetHook(func(op string) { ops[op]++ })
+	w.mem.SetHook(func(op string) { ops[op]++ })
 	before, meta := w.st.Cost(), w.r.Account().Meta()
 	l := w.look(false)
-	w.st.SetHook(nil2)
+	w.mem.SetHook(nil2)
 	if now := w.st.Cost(); now != before || l.Compared != 0 || l.Events != 0 {
 		t.Fatalf("cost %+v, before %+v, %d compared", now, before, l.Compared)
 	}
@@ -38,10 +38,10 @@ func TestChangedCostsItsMailbox(t *testing.T) {
 	w := known(t, 20, memory.Options{})
 	w.deliver("a")
 	ops := map[string]int{}
-	w.st.SetHook(func(op string) { ops[op]++ })
+	w.mem.SetHook(func(op string) { ops[op]++ })
 	before := w.st.Cost()
 	l := w.look(false)
-	w.st.SetHook(nil2)
+	w.mem.SetHook(nil2)
 	if now := w.st.Cost(); now.NamesListed-before.NamesListed != 21 || now.FilesOpened != before.FilesOpened || l.Compared != 21 || ops[memory.OpDescribe] != 1 {
 		t.Fatalf("cost %+v, before %+v, %d compared, steps %v", now, before, l.Compared, ops)
 	}

@@ -249,14 +249,14 @@ func TestExpungeInDoubt(t *testing.T) {
 	m := w.in("a")[0]
 	w.ok(w.c.Expunge("a", m.Key), "expunge")
 	once := true
-	w.st.SetHook(func(op string) {
+	w.mem.SetHook(func(op string) {
 		if op == memory.OpScanned && once {
 			once = false
 			w.deliver("b") // while the mailboxes are listed
 		}
 	})
 	l := w.look(false)
-	w.st.SetHook(nil2)
+	w.mem.SetHook(nil2)
 	if len(l.Doubt) == 0 || len(l.Absent) != 1 {
 		t.Fatalf("doubt %v, absent %v", l.Doubt, l.Absent)
 	}
@@ -281,7 +281,7 @@ func TestMovedWhileListed(t *testing.T) {
 		w.deliver(from)
 		m := w.in(from)[0]
 		n := 0
-		w.st.SetHook(func(op string) {
+		w.mem.SetHook(func(op string) {
 			if op == memory.OpScan {
 				if n++; n == 2 {
 					_, err := w.c.Move(from, m.Key, to)
@@ -290,7 +290,7 @@ func TestMovedWhileListed(t *testing.T) {
 			}
 		})
 		w.look(false)
-		w.st.SetHook(nil2)
+		w.mem.SetHook(nil2)
 		for _, e := range w.found() {
 			if strings.HasPrefix(e, "expunge") {
 				t.Fatalf("%s: a message that moved while the mailboxes were listed", e)

@@ -32,7 +32,8 @@ type tb interface {
 // world is a store with a client, a log, and what a recorder needs.
 type world struct {
 	t      tb
-	st     *memory.Store
+	st     store.Store
+	mem    *memory.Store // st, if it is one
 	c      *memory.Client
 	fs     vfs.FS
 	dir    string
@@ -52,8 +53,8 @@ type world struct {
 func newWorld(t tb, o memory.Options) *world {
 	w := &world{t: t, fs: vfs.NewMem(), dir: "log"}
 	o.Clock = w.clock
-	w.st = memory.New(o)
-	w.c = w.st.Client()
+	w.mem = memory.New(o)
+	w.st, w.c = w.mem, w.mem.Client()
 	w.openDB()
 	return w
 }

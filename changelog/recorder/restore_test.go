@@ -15,13 +15,13 @@ import (
 
 // replace puts another account in the place of the world's.
 func (w *world) replace(st *memory.Store) {
-	w.st, w.c, w.r = st, st.Client(), nil
+	w.st, w.mem, w.c, w.r = st, st, st.Client(), nil
 }
 
 func TestRestoredStore(t *testing.T) {
 	w := known(t, 2, memory.Options{})
 	w.ok(w.r.PutMark(ctx), "mark")
-	old := w.st.Clone()
+	old := w.mem.Clone()
 	gone := w.in("a")[0]
 	flagged := w.in("a")[1]
 	w.ok(w.c.Expunge("a", gone.Key), "expunge")
@@ -68,7 +68,7 @@ func TestRestoredStore(t *testing.T) {
 
 func TestUIDNextFell(t *testing.T) {
 	w := known(t, 2, memory.Options{}) // no mark yet
-	old := w.st.Clone()
+	old := w.mem.Clone()
 	w.deliver("a")
 	w.scan(false)
 	w.found()
@@ -83,7 +83,7 @@ func TestUIDNextFell(t *testing.T) {
 func TestUIDNextFellUnderMark(t *testing.T) {
 	w := known(t, 2, memory.Options{})
 	w.ok(w.r.PutMark(ctx), "mark")
-	old := w.st.Clone()
+	old := w.mem.Clone()
 	m := w.deliver("a")
 	w.scan(false)
 	w.found()
@@ -195,7 +195,7 @@ func TestLostMark(t *testing.T) {
 	w := known(t, 3, memory.Options{})
 	w.ok(w.r.PutMark(ctx), "mark")
 	empty := memory.New(memory.Options{Seed: 9, Clock: w.clock}) // an empty disk at the same place
-	full := w.st
+	full := w.mem
 	id := w.r.Replica()
 	w.replace(empty)
 	l := w.look(false)
@@ -287,7 +287,7 @@ func TestCrashBetweenMarkAndCounter(t *testing.T) {
 	w.ok(w.r.PutMark(ctx), "mark")
 	id := w.r.Replica()
 	fail := errors.New("stop")
-	w.st.SetFail(func(op string, _ store.Name, _ string) error {
+	w.mem.SetFail(func(op string, _ store.Name, _ string) error {
 		if op == memory.OpMark {
 			return fail
 		}
@@ -296,7 +296,7 @@ func TestCrashBetweenMarkAndCounter(t *testing.T) {
 	if err := w.r.PutMark(ctx); !errors.Is(err, fail) {
 		t.Fatalf("put mark: %v", err)
 	}
-	w.st.SetFail(nil)
+	w.mem.SetFail(nil)
 	for range 2 { // the mark was not written, or was and the log does not know
 		if l := w.look(false); w.r.Replica() != id || l.Restored {
 			t.Fatalf("as %v (want %v), restored %v", w.r.Replica(), id, l.Restored)
@@ -327,7 +327,7 @@ func TestCopyOfStoreStartsAnew(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	w := known(t, 1, memory.Options{})
-	ro := w.st.ReopenReadOnly("reader")
+	ro := w.mem.ReopenReadOnly("reader")
 	o := w.options()
 	o.ReadOnly = true
 	r, err := recorder.Open(ctx, w.db, ro, o)
