@@ -38,7 +38,8 @@ func (w *world) file(dir, name string) {
 	}
 	tmp := filepath.Join(dir, "tmp/x")
 	w.ok(os.WriteFile(tmp, fmt.Appendf(nil, "Subject: %d\n\nbody\n", w.n), 0o600), "write")
-	w.ok(os.Chtimes(tmp, date, date), "chtimes")
+	at := date.Add(time.Duration(w.n) * time.Second) // inodes are used again at once
+	w.ok(os.Chtimes(tmp, at, at), "chtimes")
 	w.ok(os.Rename(tmp, filepath.Join(dir, name)), "rename")
 }
 

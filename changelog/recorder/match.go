@@ -7,6 +7,7 @@ import (
 
 	"dsync/changelog"
 	"dsync/changelog/logdb"
+	"dsync/store"
 )
 
 // match finds out what each new message is: a known one with other flags, one that
@@ -199,7 +200,7 @@ func (s *scan) matchByFile(rest []*news, at []*observed) error {
 			return err
 		}
 		switch {
-		case r == nil || r.Content.Size != f.Content.Size || r.Received != f.Received.Unix():
+		case r == nil || !sameFile(r, f):
 		case byFile:
 			s.gonesTo(f, r)
 		case hasKey(r, f.Key):
@@ -207,6 +208,14 @@ func (s *scan) matchByFile(rest []*news, at []*observed) error {
 		}
 	}
 	return nil
+}
+
+// sameFile reports whether a file can be the one that the record was: inodes are
+// used again, so size, date and, if known, header must agree.
+func sameFile(r *logdb.Record, f *news) bool {
+	none := store.HeaderHash{}
+	return r.Content.Size == f.Content.Size && r.Received == f.Received.Unix() &&
+		(r.Content.Hash == f.Content.Hash || r.Content.Hash == none || f.Content.Hash == none)
 }
 
 // keyEnd is what ends a key within a handle.
