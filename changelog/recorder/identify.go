@@ -23,7 +23,7 @@ func (s *scan) identify() error {
 	rules := []func(*observed) *changelog.Node{s.sameAll, s.sameGUID, s.samePlace, s.sameLate}
 	for i, rule := range rules {
 		for _, o := range s.obs {
-			if o.node != nil || o.NoSelect || o.copied {
+			if o.node != nil || o.NoSelect || o.copied && i == 1 {
 				continue
 			}
 			n := rule(o)
@@ -45,6 +45,9 @@ func (s *scan) identify() error {
 			continue
 		}
 		o.box = s.box(o.node)
+		if o.copied {
+			s.rename(o, o.node.GUID())
+		}
 		if g := o.status.GUID; o.known && !g.IsZero() && s.tree.Node(g) == nil {
 			o.node.AddGUID(g)
 			s.tree.SortNodes()
@@ -105,7 +108,7 @@ func (s *scan) samePlace(o *observed) *changelog.Node {
 	if l, n, _ := s.listedAt(o); l != nil && l.Dir == o.Dir {
 		return n
 	}
-	if !o.status.GUID.IsZero() {
+	if !o.status.GUID.IsZero() && !o.copied {
 		return nil
 	}
 	for i := range s.meta.Tree {
@@ -125,7 +128,7 @@ func (s *scan) sameLate(o *observed) *changelog.Node {
 		}
 		return nil
 	}
-	if o.Name == store.Inbox || o.status.GUID.IsZero() {
+	if o.Name == store.Inbox || o.status.GUID.IsZero() || o.copied {
 		return n
 	}
 	if (b == nil || b.Status.GUID.IsZero()) && (l.Dir == "" || o.Dir == "") {

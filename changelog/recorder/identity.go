@@ -97,7 +97,7 @@ func (r *Recorder) byLocation(gone bool) (why string, err error) {
 	if m.MarkCounter == 0 && !gone && identity != r.st.Identity() {
 		return "another store than the one the change log knows is at its place", nil
 	}
-	r.acc, r.lostMark = acc, m.MarkCounter > 0 && !r.o.ReadOnly
+	r.acc, r.lostMark = acc, m.MarkCounter > 0 && !r.o.ReadOnly && !gone
 	return "", nil
 }
 

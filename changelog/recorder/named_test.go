@@ -305,7 +305,7 @@ func TestMovedWhileListed(t *testing.T) {
 	}
 }
 
-func TestLostUIDList(t *testing.T) {
+func TestNewUIDValidity(t *testing.T) {
 	w := known(t, 2, memory.Options{})
 	w.deliver("b")
 	w.scan(false)

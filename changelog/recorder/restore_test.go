@@ -219,14 +219,19 @@ func TestDuplicateGUID(t *testing.T) {
 	w.ok(err, "status")
 	_, err = w.st.Apply(ctx, "b", &store.Change{GUID: st.GUID}) // cp -r over b
 	w.ok(err, "apply")
-	was := w.r.Account().Meta()
-	w.scan(false)
+	w.want() // b is b still, and gets its own GUID back
 	now, err := w.st.Status(ctx, "b")
 	w.ok(err, "status")
 	if a, _ := w.st.Status(ctx, "a"); a.GUID != st.GUID || now.GUID == st.GUID {
 		t.Fatalf("a has %v, b %v", a.GUID, now.GUID)
 	}
-	_ = was
+	w.ok(w.c.CreateMailbox("a2"), "create")
+	_, err = w.st.Apply(ctx, "a2", &store.Change{GUID: st.GUID}) // cp -r a a2
+	w.ok(err, "apply")
+	w.want("create-mailbox a2")
+	if s, _ := w.st.Status(ctx, "a2"); s.GUID == st.GUID {
+		t.Fatalf("a copy kept the GUID of the original")
+	}
 	w.quiet()
 }
 
