@@ -54,7 +54,7 @@ func (m *merger) overriddenByExpunge(g *group, out *changelog.Message, s int) {
 		return
 	}
 	for _, x := range g.side[s] {
-		if unseen(x.Presence, placedDot, other) {
+		if m.policy.ExpungeFollowsMove && unseen(x.Presence, placedDot, other) {
 			m.decide(out, 4, "expunge-move", "the expunge", "the move", "policy "+m.policy.Name)
 			return
 		}
@@ -73,7 +73,9 @@ func (m *merger) overriddenPlace(g *group, out *changelog.Message) {
 		for _, x := range g.side[s] {
 			if p, ok := x.Place(); ok {
 				from[s] = p
-				moved = moved || unseen(x.Presence, placedDot, &m.side[1-s].Seen)
+				moved = moved || slices.ContainsFunc(x.Presence, func(w changelog.Presence) bool {
+					return !w.Found() && !m.side[1-s].Seen.Has(w.Dot)
+				})
 			}
 		}
 		if !moved {

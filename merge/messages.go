@@ -118,8 +118,8 @@ func compareContent(a, b store.Content) int {
 	return cmp.Or(cmp.Compare(a.GUID, b.GUID), cmp.Compare(a.Size, b.Size), slices.Compare(a.Hash[:], b.Hash[:]))
 }
 
-// yields are the choices of a policy by which a message goes although the side
-// that removed it had not seen all of it.
+// yields are the cases in which a message goes although the side that removed it
+// had not seen all of it: rule 28, and choices of a policy.
 func (m *merger) yields(g *group, out *changelog.Message, gone *changelog.Dots) {
 	drop := func(which func(changelog.Presence) bool) {
 		out.Presence = slices.DeleteFunc(slices.Clone(out.Presence), func(p changelog.Presence) bool {
@@ -130,7 +130,15 @@ func (m *merger) yields(g *group, out *changelog.Message, gone *changelog.Dots) 
 			return false
 		})
 	}
-	if m.policy.ExpungeFollowsMove && len(g.side[0]) > 0 && len(g.side[1]) > 0 && anyLive(g.side[0]) != anyLive(g.side[1]) {
+	expunged := len(g.side[0]) > 0 && len(g.side[1]) > 0 && anyLive(g.side[0]) != anyLive(g.side[1])
+	if expunged && out.Live() {
+		// What was met without history yields to the log that is left (rule 28).
+		drop(func(p changelog.Presence) bool { return p.Found() })
+		if !out.Live() {
+			m.decide(out, 28, "log-lost", "the expunge that one log still has", "the same message, met without its history", "what was expunged does not come back because a log was lost")
+		}
+	}
+	if m.policy.ExpungeFollowsMove && expunged {
 		drop(func(p changelog.Presence) bool {
 			return !slices.ContainsFunc(out.Origins, func(o changelog.Write) bool { return o.Dot == p.Dot })
 		})

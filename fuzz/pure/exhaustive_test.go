@@ -43,6 +43,7 @@ func tails(w *World, n int, ops []string) []tail {
 				seq, dump := r.Seq, r.Dump(w.Policy, true)
 				r.Do(MustParse("0:" + op)[0])
 				r.changed()
+				r.forgive()
 				next.at[s] = r
 				idle = idle || r.Seq == seq && r.Dump(w.Policy, true) == dump
 			}

@@ -17,9 +17,21 @@ func (r *Replica) Without(w *World, old *Replica) *Replica {
 	w.ids++
 	n := &Replica{Name: old.Name, ID: changelog.Replica{ID: changelog.ReplicaID(1000*w.ids + old.Name + 1)}, Tree: &changelog.Tree{},
 		Messages: map[changelog.Dot]*changelog.Message{}, now: r.now, skew: old.skew, guids: old.guids + 100,
-		shown: map[uidKey]store.GUID{}, nexts: map[boxKey]store.UID{}}
+		shown: map[uidKey]store.GUID{}, nexts: map[boxKey]store.UID{}, heldBy: map[boxKey]store.MailboxGUID{}}
 	if r == old {
-		n.shown, n.nexts = r.shown, r.nexts
+		// Of numbers that a path has left nobody knows any more.
+		for _, s := range r.Layout().Slots {
+			if s.Holder == nil {
+				continue
+			}
+			k := boxKey{s.Path, s.Holder.UIDValidity}
+			n.nexts[k] = r.nexts[k]
+			for u, g := range r.shown {
+				if u.boxKey == k {
+					n.shown[u] = g
+				}
+			}
+		}
 	}
 	found := func() changelog.Write {
 		x := n.mint()

@@ -63,6 +63,15 @@ type Op struct {
 	Arg   string
 }
 
+// isRun reports whether the operation is a run between two replicas.
+func (o Op) isRun() bool {
+	switch o.Verb {
+	case SyncWhole, SyncBox, SyncSince, OneWay, Backup, Half, Partly:
+		return true
+	}
+	return false
+}
+
 // message names the message of an operation.
 func (o Op) message() string {
 	if o.Msg != "" {

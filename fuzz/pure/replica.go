@@ -38,6 +38,8 @@ type Replica struct {
 	// shown is uid -> guid per path and UIDVALIDITY over all time (P10).
 	shown map[uidKey]store.GUID
 	nexts map[boxKey]store.UID
+	// heldBy says which mailbox a path showed under a UIDVALIDITY.
+	heldBy map[boxKey]store.MailboxGUID
 	// layout is what the replica shows, and the messages of each slot; forgotten
 	// with each change (changed).
 	layout *changelog.Layout
@@ -67,7 +69,7 @@ type uidKey struct {
 // NewReplica makes an account with an INBOX of its own.
 func NewReplica(name int, now *int64) *Replica {
 	r := &Replica{Name: name, ID: changelog.Replica{ID: changelog.ReplicaID(name + 1)}, Tree: &changelog.Tree{},
-		Messages: map[changelog.Dot]*changelog.Message{}, now: now, shown: map[uidKey]store.GUID{}, nexts: map[boxKey]store.UID{}}
+		Messages: map[changelog.Dot]*changelog.Message{}, now: now, shown: map[uidKey]store.GUID{}, nexts: map[boxKey]store.UID{}, heldBy: map[boxKey]store.MailboxGUID{}}
 	e := r.edit()
 	n, _ := e.Create(store.Inbox, r.NewGUID(), r.mint, false, false)
 	r.hold(n, store.Inbox)
@@ -173,7 +175,26 @@ func (r *Replica) Clone() *Replica {
 	}
 	c.shown = maps.Clone(r.shown)
 	c.nexts = maps.Clone(r.nexts)
+	c.heldBy = maps.Clone(r.heldBy)
 	return &c
+}
+
+// forgive forgets what a path has shown under a UIDVALIDITY if a client's own
+// operation brought another mailbox of that UIDVALIDITY there: that is no fault of
+// a merge, and the next run raises the number.
+func (r *Replica) forgive() {
+	for _, s := range r.Layout().Slots {
+		if s.Holder == nil {
+			continue
+		}
+		k := boxKey{s.Path, s.Holder.UIDValidity}
+		if g, ok := r.heldBy[k]; !ok || slices.Contains(s.Holder.GUIDs, g) {
+			continue
+		}
+		delete(r.nexts, k)
+		delete(r.heldBy, k)
+		maps.DeleteFunc(r.shown, func(u uidKey, _ store.GUID) bool { return u.boxKey == k })
+	}
 }
 
 // List gives all entries, by ID.

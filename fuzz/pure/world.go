@@ -79,6 +79,7 @@ func (w *World) Run(o Op) error {
 		w.trim(r)
 	default:
 		r.Do(o)
+		r.forgive()
 	}
 	return w.R[o.R].check()
 }
@@ -354,6 +355,7 @@ func (r *Replica) check() error {
 			return fmt.Errorf("P10: replica %d: UIDNEXT of %s fell from %d to %d", r.Name, s.Path, r.nexts[bk], s.Holder.UIDNext)
 		}
 		r.nexts[bk] = s.Holder.UIDNext
+		r.heldBy[bk] = s.Holder.GUID()
 		seen := map[store.UID]bool{}
 		for _, m := range r.In(s) {
 			if m.UID == 0 || m.UID >= s.Holder.UIDNext || seen[m.UID] {
@@ -402,9 +404,28 @@ func (w *World) part(a, b *Replica, o Op) error {
 		}
 	}
 	w.meet(a, b)
-	err := w.sync(a, b, opt, fails)
+	a0, b0 := a.Clone(), b.Clone()
+	if err := w.sync(a, b, opt, fails); err != nil {
+		return err
+	}
 	w.Reported = append(w.Reported, w.Decisions...)
-	return err
+	switch o.Verb {
+	case SyncBox:
+		shown := map[store.MailboxGUID]bool{}
+		for _, r := range []*Replica{a0, b0, a, b} {
+			r.at(o.Path, shown)
+		}
+		if err := w.outside(a0, a, o.Path, shown); err != nil {
+			return err
+		}
+		return w.outside(b0, b, o.Path, shown)
+	case SyncSince:
+		if err := kept(a0, b0, a, opt.Filter.New); err != nil {
+			return err
+		}
+		return kept(b0, a0, b, opt.Filter.New)
+	}
+	return nil
 }
 
 func (w *World) direct(src, dst *Replica, o Op) error {
@@ -414,10 +435,16 @@ func (w *World) direct(src, dst *Replica, o Op) error {
 	if o.Verb == Backup {
 		opt.Direction = merge.Mirror
 	}
+	src0, dst0 := src.Clone(), dst.Clone()
 	if err := w.sync(src, dst, opt, nil); err != nil {
 		return err
 	}
 	w.Reported = append(w.Reported, w.Decisions...)
+	if o.Verb == OneWay {
+		if err := w.gains(src0, dst0, dst); err != nil {
+			return err
+		}
+	}
 	if src.Dump(w.Policy, true) != before {
 		return errors.New("P19/P20: the source was changed")
 	}

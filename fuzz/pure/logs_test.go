@@ -1,0 +1,65 @@
+package pure
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// P12: what logs drop changes no result. Two worlds run the same history; in one
+// every replica trims before each run.
+func TestTrimmingChangesNothing(t *testing.T) {
+	for _, k := range []Kind{{Replicas: 2, Ops: 24}, {Replicas: 3, Ops: 30}, {Replicas: 3, Ops: 30, Tree: true}, {Replicas: 4, Ops: 36, Parts: true}} {
+		for s := range uint64(histories(250)) {
+			if *seedFlag != 0 && int64(s) != *seedFlag {
+				continue
+			}
+			ops := k.Generate(rand.New(rand.NewPCG(s, 12)))
+			if err := k.trimmed(ops); err != nil {
+				small := shrink(ops, k.trimmed)
+				t.Fatalf("repeat with: go test ./fuzz/pure -run '%s' -seed %d\nhistory: %s\n%v", t.Name(), s, History(small), k.trimmed(small))
+			}
+		}
+	}
+}
+
+func (k Kind) trimmed(ops []Op) error {
+	a, b := NewWorld(k.Replicas, k.policy()), NewWorld(k.Replicas, k.policy())
+	for i, o := range ops {
+		if o.isRun() {
+			for r := range b.R {
+				b.trim(b.R[r])
+			}
+		}
+		if err := a.Run(o); err != nil {
+			return err
+		}
+		if err := b.Run(o); err != nil {
+			return fmt.Errorf("P12: trimmed, at %d, %v: %w", i, o, err)
+		}
+		for r := range a.R {
+			if x, y := a.R[r].Dump(a.Policy, true), b.R[r].Dump(b.Policy, true); x != y {
+				return fmt.Errorf("P12: at %d, %v: replica %d shows\n%strimmed it shows\n%s", i, o, r, x, y)
+			}
+		}
+	}
+	return b.Converge()
+}
+
+// Lost, cloned and restored logs, and clocks that are wrong, in the middle of
+// everything: all laws but P8, of which only what a log still tells is asked.
+func TestLogsLostAndFound(t *testing.T) {
+	for _, k := range []struct {
+		name string
+		kind Kind
+		n    int
+	}{
+		{"lost-two", Kind{Replicas: 2, Ops: 16, Logs: 1}, 1000},
+		{"lost-three", Kind{Replicas: 3, Ops: 24, Logs: 1}, 1000},
+		{"lost-tree", Kind{Replicas: 3, Ops: 20, Tree: true, Logs: 1}, 600},
+		{"restored-two", Kind{Replicas: 2, Ops: 18, Logs: 2}, 1000},
+		{"skewed-three", Kind{Replicas: 3, Ops: 20, Tree: true, Logs: 3}, 400},
+	} {
+		t.Run(k.name, func(t *testing.T) { runKind(t, k.kind, k.n) })
+	}
+}
