@@ -21,8 +21,9 @@ type Input struct {
 	Policy  *merge.Policy
 	// Absent are messages (by ID) that the store does not show, nobody knows why.
 	Absent map[changelog.Dot]bool
-	// Live reports whether a node holds mail that the merge did not look at.
-	Live func(store.MailboxGUID) bool
+	// Live reports whether a node holds mail that the merge did not look at, Held
+	// whether it holds any.
+	Live, Held func(store.MailboxGUID) bool
 }
 
 // Box is one mailbox of the store during a run.

@@ -391,7 +391,7 @@ func (p *Player) listing() []logdb.Listed {
 		dirs[r.To] = dirs[r.From]
 	}
 	var out []logdb.Listed
-	for _, s := range p.tree.Layout(p.In.Live).Slots {
+	for _, s := range p.tree.Layout(p.Held()).Slots {
 		if !s.Shown {
 			continue
 		}
@@ -404,6 +404,20 @@ func (p *Player) listing() []logdb.Listed {
 		out = append(out, l)
 	}
 	return out
+}
+
+// Held says which mailboxes hold mail at this moment.
+func (p *Player) Held() func(store.MailboxGUID) bool {
+	now := make(map[store.MailboxGUID]bool, len(p.rows))
+	for _, r := range p.rows {
+		now[r.GUID] = r.Count > 0
+	}
+	return func(g store.MailboxGUID) bool {
+		if has, ok := now[g]; ok {
+			return has
+		}
+		return p.In.Held != nil && p.In.Held(g)
+	}
 }
 
 // row is the local state of a mailbox, read once.

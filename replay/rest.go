@@ -380,7 +380,7 @@ func (p *Player) Digest() (changelog.Digest, error) {
 	if err != nil {
 		return changelog.Digest{}, err
 	}
-	return AccountDigest(p.tree, p.In.Live, rows), nil
+	return AccountDigest(p.tree, p.Held(), rows), nil
 }
 
 // Standing is the tree as it stands.

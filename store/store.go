@@ -258,7 +258,8 @@ type Store interface {
 	StageLink(ctx context.Context, n Name, m NewMessage, from Name, h Handle) (*Staged, error)
 	SyncStaged(ctx context.Context, s []*Staged) error
 	Unstage(s []*Staged) error
-	// Cleanup removes what dead runs staged in the mailboxes.
+	// Cleanup removes what dead runs staged in the mailboxes. One that is not there
+	// is passed over.
 	Cleanup(ctx context.Context, in []Name) error
 	Apply(ctx context.Context, n Name, c *Change) (*Result, error)
 

@@ -93,6 +93,20 @@ func (l *Local) live(g store.MailboxGUID) bool {
 	return slices.ContainsFunc(l.held, func(h Held) bool { return h.Mailbox == g })
 }
 
+// rest says which mailboxes hold mail besides the working set.
+func (l *Local) rest() func(store.MailboxGUID) bool {
+	n := make(map[store.MailboxGUID]int64, len(l.held))
+	for _, h := range l.held {
+		n[h.Mailbox] = int64(h.Count)
+	}
+	for id, r := range l.records {
+		if id == r.ID() {
+			n[r.Mailbox]--
+		}
+	}
+	return func(g store.MailboxGUID) bool { return n[g] > 0 }
+}
+
 func (l *Local) note(r *logdb.Record) *changelog.Message {
 	for _, o := range r.Origins {
 		l.records[o.Dot] = r
@@ -102,7 +116,7 @@ func (l *Local) note(r *logdb.Record) *changelog.Message {
 
 // part is how many messages one part of a run takes on: it bounds the memory of a
 // session whatever the size of the account.
-const part = 4096
+const part = 2048
 
 // due is a message that a run has to look at.
 type due struct {
@@ -276,7 +290,7 @@ func (l *Local) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, stri
 func (l *Local) Tree(ctx context.Context, r *merge.Result, side int) error {
 	l.Result, l.Side = r, side
 	in := replay.Input{Before: l.Look.Tree, Layout: l.Look.Layout, After: r.After[side], Records: l.records, Policy: l.Policy,
-		Live: l.live, Absent: l.absent}
+		Live: l.rest(), Held: l.live, Absent: l.absent}
 	var err error
 	l.Player, err = replay.NewPlayer(l.Rec.Store(), l.Rec.Account(), in, l.Now, l.Peer)
 	if err != nil || l.DryRun || l.ReadOnly {
@@ -367,7 +381,7 @@ func (l *Local) Advance() {
 	l.reports = append(l.reports, &r)
 	if !l.ReadOnly && l.Player.In.After.Tree != nil {
 		l.Look.Tree = l.Player.Standing()
-		l.Look.Layout = l.Look.Tree.Layout(l.live)
+		l.Look.Layout = l.Look.Tree.Layout(l.Player.Held())
 	}
 	l.records, l.Player, l.Result = nil, nil, nil
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -177,6 +178,9 @@ func (s *Store) Unstage(list []*store.Staged) error {
 func (s *Store) Cleanup(ctx context.Context, in []store.Name) error {
 	for _, n := range in {
 		b, err := s.enterBox(ctx, OpCleanup, n, "")
+		if errors.Is(err, store.ErrNoMailbox) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
