@@ -81,14 +81,15 @@ type planner struct {
 	in     Input
 	plan   *Plan
 	after  *changelog.Layout
-	byWas  map[*changelog.Node]*Box // by holder before
-	byNode map[*changelog.Node]*Box // by holder after
+	byWas  map[*changelog.Node]*Box   // by holder before
+	byNode map[*changelog.Node]*Box   // by holder after
+	byGUID map[store.MailboxGUID]*Box // by every GUID of the holder before
 }
 
 // Make makes the plan that turns what the store holds into what it is to hold. A
 // nil After.Tree means: nothing is to be done.
 func Make(in Input) *Plan {
-	p := &planner{in: in, plan: &Plan{Attrs: map[string]string{}}, byWas: map[*changelog.Node]*Box{}, byNode: map[*changelog.Node]*Box{}}
+	p := &planner{in: in, plan: &Plan{Attrs: map[string]string{}}, byWas: map[*changelog.Node]*Box{}, byNode: map[*changelog.Node]*Box{}, byGUID: map[store.MailboxGUID]*Box{}}
 	if in.After.Tree == nil {
 		return p.plan
 	}
@@ -117,7 +118,11 @@ func (p *planner) live() func(store.MailboxGUID) bool {
 func (p *planner) mailboxes() {
 	for _, s := range p.in.Layout.Slots {
 		if s.Holder != nil {
-			p.byWas[s.Holder] = &Box{Was: s.Holder, From: s.Path, Path: s.Path}
+			b := &Box{Was: s.Holder, From: s.Path, Path: s.Path}
+			p.byWas[s.Holder] = b
+			for _, g := range s.Holder.GUIDs {
+				p.byGUID[g] = b
+			}
 		}
 	}
 	for _, s := range p.after.Slots {
@@ -140,8 +145,9 @@ func (p *planner) mailboxes() {
 // UIDVALIDITY.
 func (p *planner) match(s *changelog.Slot) *Box {
 	var best *Box
-	for was, b := range p.byWas {
-		if b.Node != nil || !shareGUID(was, s.Holder) {
+	for _, g := range s.Holder.GUIDs {
+		b := p.byGUID[g]
+		if b == nil || b.Node != nil {
 			continue
 		}
 		if best == nil || better(b, best, s.Path) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -237,7 +238,19 @@ func CompareNames(a, b Name) int {
 		}
 		return 1
 	}
-	return slices.Compare(a.Levels(), b.Levels())
+	for i := 0; i < len(a) && i < len(b); i++ {
+		if a[i] == b[i] {
+			continue
+		}
+		switch { // the end of a level sorts before any byte within one
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		}
+		return cmp.Compare(a[i], b[i])
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 // Content is what a message's bytes are: GUID, physical size in bytes as

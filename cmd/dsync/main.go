@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	debug.SetGCPercent(50) // memory before speed: the heap is small
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), homeOf: systemHome,
 		msg: messages{w: os.Stderr},

@@ -139,13 +139,7 @@ func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, 
 	for i, r := range recs {
 		meta := recs[1-i].Account().Meta()
 		pos, ok := meta.Seen.Tagged(r.Replica())
-		c, can := any(r).(interface {
-			Confront(changelog.Position, bool) (bool, error)
-		})
-		if !can {
-			continue
-		}
-		restored, err := c.Confront(pos, ok)
+		restored, err := r.Confront(pos, ok, recs[1-i].Replica())
 		if err != nil {
 			return err
 		}
@@ -234,9 +228,7 @@ func marks(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o P
 			res.Changed[i] = res.Changed[i] || r.Wrote()
 		}
 		if res.Changed[i] || res.Looks[i].Events > 0 {
-			if m, ok := any(recs[i]).(interface{ PutMark(context.Context) error }); ok {
-				errs = append(errs, m.PutMark(context.WithoutCancel(ctx)))
-			}
+			errs = append(errs, recs[i].PutMark(context.WithoutCancel(ctx)))
 		}
 	}
 	return errors.Join(errs...)
