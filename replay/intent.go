@@ -120,44 +120,74 @@ func Settle(ctx context.Context, st store.Store, acct *logdb.Account, p *merge.P
 	if err != nil || len(in) == 0 {
 		return err
 	}
-	b := acct.Batch()
-	defer b.Discard()
-	meta := acct.Meta()
-	boxes := map[store.Name]map[string]store.Message{}
-	for _, i := range in {
-		switch i.Kind {
-		case intentStage:
-			names, err := decodeStage(i.Payload)
-			if err != nil {
-				return fmt.Errorf("settle intent %d: %w", i.ID, err)
-			}
-			if err := st.Cleanup(ctx, names); err != nil {
-				return fmt.Errorf("remove what a dead run staged: %w", err)
-			}
-		case intentBox:
-			x, err := decodeBoxIntent(i.Payload)
-			if err != nil {
-				return fmt.Errorf("settle intent %d: %w", i.ID, err)
-			}
-			if err := settleBox(ctx, st, acct, b, &meta, x, boxes, p); err != nil {
-				return err
-			}
-		}
-		b.DeleteIntent(i.ID)
+	x := &settler{st: st, acct: acct, policy: p, meta: acct.Meta(), boxes: map[store.Name]map[string]store.Message{},
+		rows: map[store.MailboxGUID]*logdb.Mailbox{}, recs: map[changelog.Dot]*logdb.Record{}}
+	x.batch = acct.Batch()
+	defer x.batch.Discard()
+	rows, err := acct.Mailboxes()
+	if err != nil {
+		return err
 	}
-	b.PutMeta(&meta)
-	return b.Commit(true)
+	for _, r := range rows {
+		x.rows[r.GUID] = r.Clone()
+	}
+	if x.was, err = acct.LoadTree(); err != nil {
+		return err
+	}
+	x.tree = x.was.Clone()
+	for _, i := range in {
+		if err := x.intent(ctx, i); err != nil {
+			return err
+		}
+		x.batch.DeleteIntent(i.ID)
+	}
+	return x.commit()
 }
 
-func settleBox(ctx context.Context, st store.Store, acct *logdb.Account, b *logdb.Batch, meta *logdb.Meta, x *boxIntent,
-	boxes map[store.Name]map[string]store.Message, p *merge.Policy) error {
-	here, ok := boxes[x.path]
+// settler settles the intents of one dead run.
+type settler struct {
+	st     store.Store
+	acct   *logdb.Account
+	policy *merge.Policy
+	batch  *logdb.Batch
+	meta   logdb.Meta
+	boxes  map[store.Name]map[string]store.Message // listed, by key
+	rows   map[store.MailboxGUID]*logdb.Mailbox
+	recs   map[changelog.Dot]*logdb.Record // settled, by every origin
+	was    *changelog.Tree
+	tree   *changelog.Tree
+	dirty  bool
+}
+
+func (s *settler) intent(ctx context.Context, i logdb.Intent) error {
+	switch i.Kind {
+	case intentStage:
+		names, err := decodeStage(i.Payload)
+		if err != nil {
+			return fmt.Errorf("settle intent %d: %w", i.ID, err)
+		}
+		if err := s.st.Cleanup(ctx, names); err != nil {
+			return fmt.Errorf("remove what a dead run staged: %w", err)
+		}
+	case intentBox:
+		x, err := decodeBoxIntent(i.Payload)
+		if err != nil {
+			return fmt.Errorf("settle intent %d: %w", i.ID, err)
+		}
+		return s.box(ctx, x)
+	}
+	return nil
+}
+
+// box settles the effects on one mailbox.
+func (s *settler) box(ctx context.Context, x *boxIntent) error {
+	here, ok := s.boxes[x.path]
 	if !ok {
 		var err error
-		if here, err = byKey(ctx, st, x.path); err != nil {
+		if here, err = byKey(ctx, s.st, x.path); err != nil {
 			return fmt.Errorf("settle %s: %w", x.path, err)
 		}
-		boxes[x.path] = here
+		s.boxes[x.path] = here
 	}
 	var away []string
 	for _, it := range x.items {
@@ -165,13 +195,13 @@ func settleBox(ctx context.Context, st store.Store, acct *logdb.Account, b *logd
 			away = append(away, it.key)
 		}
 	}
-	elsewhere, err := st.Find(ctx, away)
+	elsewhere, err := s.st.Find(ctx, away)
 	if err != nil {
 		return fmt.Errorf("settle %s: %w", x.path, err)
 	}
 	for _, it := range x.items {
 		m, found := here[it.key]
-		rec := &logdb.Record{Message: *it.entry, Mailbox: x.mailbox, ShownFlags: p.Flags(it.entry), ShownKeywords: p.Keywords(it.entry)}
+		rec := &logdb.Record{Message: *it.entry, Mailbox: x.mailbox, ShownFlags: s.policy.Flags(it.entry), ShownKeywords: s.policy.Keywords(it.entry)}
 		switch {
 		case it.effect == effectRemove && !found:
 			rec.Mailbox, rec.ShownFlags, rec.ShownKeywords = store.MailboxGUID{}, 0, nil
@@ -182,13 +212,71 @@ func settleBox(ctx context.Context, st store.Store, acct *logdb.Account, b *logd
 		default:
 			continue
 		}
-		meta.HighestMod++
-		rec.ModSeq = meta.HighestMod
-		if err := replaceRecords(acct, b, rec, it.entry.Origins); err != nil {
+		if err := s.stands(rec); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stands records an effect that was found to stand: in the place of all records
+// that share an origin with it, with counts and numbers of the mailboxes.
+func (s *settler) stands(rec *logdb.Record) error {
+	var olds []*logdb.Record
+	for _, o := range rec.Origins {
+		r := s.recs[o.Dot]
+		if r == nil {
+			var err error
+			if r, err = s.acct.Record(o.Dot); err != nil {
+				return err
+			}
+		}
+		if r != nil && !slices.ContainsFunc(olds, func(x *logdb.Record) bool { return x.ID() == r.ID() }) {
+			olds = append(olds, r)
+		}
+	}
+	s.meta.HighestMod++
+	rec.ModSeq = s.meta.HighestMod
+	for _, r := range olds {
+		row := s.rows[r.Mailbox]
+		if row == nil || r.Mailbox.IsZero() {
+			continue
+		}
+		row.Count--
+		row.Digest.Sub(DigestOf(r))
+		if r.UID != 0 && (r.Mailbox != rec.Mailbox || r.UID != rec.UID) {
+			s.batch.AddVanished(r.Mailbox, rec.ModSeq, []store.UID{r.UID})
+		}
+		s.look(row)
+	}
+	if row := s.rows[rec.Mailbox]; row != nil && !rec.Mailbox.IsZero() {
+		row.Count++
+		row.Digest.Add(DigestOf(rec))
+		if n := s.tree.Node(row.GUID); n != nil && n.UIDValidity == row.Status.UIDValidity && rec.UID >= n.UIDNext {
+			n.UIDNext, s.dirty = rec.UID+1, true
+		}
+		row.Status.UIDNext = max(row.Status.UIDNext, rec.UID+1)
+		s.look(row)
+	}
+	putRecord(s.batch, olds, rec)
+	for _, o := range rec.Origins {
+		s.recs[o.Dot] = rec
+	}
+	return nil
+}
+
+// look has the next scan list a mailbox.
+func (s *settler) look(row *logdb.Mailbox) {
+	row.Look, row.UIDPrint = store.Look{}, nil
+	s.batch.PutMailbox(row)
+}
+
+func (s *settler) commit() error {
+	if s.dirty {
+		s.batch.PutTree(s.was, s.tree)
+	}
+	s.batch.PutMeta(&s.meta)
+	return s.batch.Commit(true)
 }
 
 // byKey lists a mailbox by key; one that is not there is empty.
@@ -213,22 +301,6 @@ func byKey(ctx context.Context, st store.Store, n store.Name) (map[string]store.
 		out[m.Key] = m
 	}
 	return out, nil
-}
-
-// replaceRecords puts a record in the place of all that share an origin with it.
-func replaceRecords(acct *logdb.Account, b *logdb.Batch, rec *logdb.Record, origins []changelog.Write) error {
-	var olds []*logdb.Record
-	for _, o := range origins {
-		r, err := acct.Record(o.Dot)
-		if err != nil {
-			return err
-		}
-		if r != nil && !slices.ContainsFunc(olds, func(x *logdb.Record) bool { return x.ID() == r.ID() }) {
-			olds = append(olds, r)
-		}
-	}
-	putRecord(b, olds, rec)
-	return nil
 }
 
 // putRecord puts rec in the place of several records that are one now.

@@ -3,6 +3,7 @@ package maildir
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -24,11 +25,14 @@ func (s *Store) nextUIDValidity() (store.UIDValidity, error) {
 	if err != nil {
 		return 0, err
 	}
-	v := max(last+1, store.UIDValidity(s.now().Unix()))
-	if v == 0 {
-		return 0, fmt.Errorf("no UIDVALIDITY left: %w", store.ErrUnsupported)
+	for v := max(last+1, store.UIDValidity(s.now().Unix())); v != 0; v++ {
+		// A marker without the file's number: another took it, or died having it.
+		if err := s.writeUIDValidity(d, last, v); !errors.Is(err, fs.ErrExist) {
+			return v, err
+		}
+		last = v
 	}
-	return v, s.writeUIDValidity(d, last, v)
+	return 0, fmt.Errorf("no UIDVALIDITY left: %w", store.ErrUnsupported)
 }
 
 // raiseUIDValidity sees to it that v is not given again.
@@ -38,7 +42,12 @@ func (s *Store) raiseUIDValidity(v store.UIDValidity) error {
 	if err != nil || v <= last || last == 0 {
 		return err // no file: Dovecot begins with the clock, as does the caller
 	}
-	return s.writeUIDValidity(d, last, v)
+	err = s.writeUIDValidity(d, last, v)
+	if errors.Is(err, fs.ErrExist) {
+		// A run died between marker and file.
+		return s.writeUIDValidity(d, v, v)
+	}
+	return err
 }
 
 func (s *Store) lastUIDValidity(d fsys.Dir) (store.UIDValidity, error) {
