@@ -208,6 +208,14 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && slices.Equal(m.Keywords, it.keywords):
 			rec.Handle, rec.Inode, rec.Hash = m.Handle, m.Inode, m.Hash
 		case it.effect == effectPut && !found && elsewhere[it.key].Handle != "":
+			// A client moved it on. A name that was there before proves nothing: the
+			// effect was a move, and may not have been made.
+			if was, err := s.held(it.entry, it.key); was || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			rec.Handle = store.Handle(it.key)
 		default:
 			continue
@@ -219,21 +227,34 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 	return nil
 }
 
+// records are those that share an origin with an entry.
+func (s *settler) records(m *changelog.Message) (out []*logdb.Record, err error) {
+	for _, o := range m.Origins {
+		r := s.recs[o.Dot]
+		if r == nil {
+			if r, err = s.acct.Record(o.Dot); err != nil {
+				return nil, err
+			}
+		}
+		if r != nil && !slices.ContainsFunc(out, func(x *logdb.Record) bool { return x.ID() == r.ID() }) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// held reports whether the log held an entry under the key before the effect.
+func (s *settler) held(m *changelog.Message, key string) (bool, error) {
+	olds, err := s.records(m)
+	return slices.ContainsFunc(olds, func(r *logdb.Record) bool { return !r.Mailbox.IsZero() && s.st.KeyOf(r.Handle) == key }), err
+}
+
 // stands records an effect that was found to stand: in the place of all records
 // that share an origin with it, with counts and numbers of the mailboxes.
 func (s *settler) stands(rec *logdb.Record) error {
-	var olds []*logdb.Record
-	for _, o := range rec.Origins {
-		r := s.recs[o.Dot]
-		if r == nil {
-			var err error
-			if r, err = s.acct.Record(o.Dot); err != nil {
-				return err
-			}
-		}
-		if r != nil && !slices.ContainsFunc(olds, func(x *logdb.Record) bool { return x.ID() == r.ID() }) {
-			olds = append(olds, r)
-		}
+	olds, err := s.records(&rec.Message)
+	if err != nil {
+		return err
 	}
 	s.meta.HighestMod++
 	rec.ModSeq = s.meta.HighestMod

@@ -147,16 +147,15 @@ func (p *Player) Tree(ctx context.Context) error {
 	return p.commitTree(true)
 }
 
-// intendStaging notes in which mailboxes files will be staged.
+// intendStaging notes in which mailboxes files will be made, temporary ones too, so
+// that the next run removes them if this one dies.
 func (p *Player) intendStaging() error {
+	if p.Plan.Empty() {
+		return nil
+	}
 	var names []store.Name
 	for _, b := range p.Plan.Boxes {
-		if len(b.Adds) > 0 {
-			names = append(names, b.Path)
-		}
-	}
-	if len(names) == 0 {
-		return nil
+		names = append(names, b.Path)
 	}
 	b := p.Account.Batch()
 	p.intent = append(p.intent, b.PutIntent(logdb.Intent{Kind: intentStage, Payload: encodeStage(names)}))
