@@ -17,8 +17,45 @@ func MessageID(m *changelog.Message) string { return fmt.Sprint(m.ID()) }
 // crossing is what an entry brings to a side: if it stands there, the dots that
 // the other side's version mentions may be entered.
 type crossing struct {
-	message *changelog.Message // nil: the tree
+	message *changelog.Message   // nil: the tree
+	theirs  []*changelog.Message // whose dots it brings, and
 	dots    changelog.Dots
+}
+
+// bag gathers dots of many entries; a set is built once.
+type bag struct {
+	dots []changelog.Dot
+	set  changelog.Dots
+}
+
+func (b *bag) entries(ms []*changelog.Message) {
+	for _, x := range ms {
+		x.EachLive(b.dot)
+		if !x.Past.Empty() {
+			b.set.Union(&x.Past)
+		}
+	}
+}
+
+func (b *bag) dot(d changelog.Dot) {
+	if n := len(b.dots); n == 0 || b.dots[n-1] != d {
+		b.dots = append(b.dots, d)
+	}
+}
+
+// all is everything gathered.
+func (b *bag) all() changelog.Dots {
+	slices.SortFunc(b.dots, changelog.Dot.Compare)
+	for i := 0; i < len(b.dots); {
+		j := i + 1
+		for j < len(b.dots) && b.dots[j].Replica == b.dots[i].Replica && b.dots[j].Seq <= b.dots[j-1].Seq+1 {
+			j++
+		}
+		b.set.AddRange(b.dots[i].Replica, changelog.Range{Lo: b.dots[i].Seq, Hi: b.dots[j-1].Seq})
+		i = j
+	}
+	b.dots = nil
+	return b.set
 }
 
 // add puts a merged entry into what a side holds, and names the entries of that
@@ -40,13 +77,8 @@ func (a *After) sort() {
 // brings notes that entry out, if it stands at side s, brings the dots that the
 // other side's entries mention.
 func (r *Result) brings(s int, out *changelog.Message, theirs []*changelog.Message) {
-	var d changelog.Dots
-	for _, x := range theirs {
-		ds := x.Mentions()
-		d.Union(&ds)
-	}
-	if !d.Empty() {
-		r.cross[s] = append(r.cross[s], crossing{out, d})
+	if len(theirs) > 0 {
+		r.cross[s] = append(r.cross[s], crossing{message: out, theirs: theirs})
 	}
 }
 
@@ -65,22 +97,27 @@ func (r *Result) Enter(s int, failed func(id string) bool) changelog.Dots {
 // EnterParts gives the two sets whose difference Enter is: a run in several parts
 // joins them over its parts before it takes the difference.
 func (r *Result) EnterParts(s int, failed func(id string) bool) (enter, hold changelog.Dots) {
-	held := r.held[s].Clone()
-	var in changelog.Dots
+	var in, held bag
+	held.set = r.held[s].Clone()
+	held.entries(r.heldBack[s])
 	for _, c := range r.cross[s] {
-		id := TreeID
-		if c.message != nil {
-			id = MessageID(c.message)
+		to := &in
+		if failed != nil {
+			id := TreeID
+			if c.message != nil {
+				id = MessageID(c.message)
+			}
+			if failed(id) {
+				to = &held
+			}
 		}
-		if failed != nil && failed(id) {
-			held.Union(&c.dots)
-		} else {
-			in.Union(&c.dots)
-		}
+		to.entries(c.theirs)
+		to.set.Union(&c.dots)
 	}
-	beyond := in.Minus(&r.seen[1-s])
-	in = in.Minus(&beyond)
-	return in.Minus(&r.seen[s]), held
+	enter, hold = in.all(), held.all()
+	beyond := enter.Minus(&r.seen[1-s])
+	enter = enter.Minus(&beyond)
+	return enter.Minus(&r.seen[s]), hold
 }
 
 // crossTree notes what the tree brings to side s: all of the other side's nodes
@@ -126,7 +163,7 @@ func (m *merger) crossTree(s int, whole func(*class) bool, part func(*class) boo
 			m.out.holdsBack(s, ds)
 		}
 	}
-	m.out.cross[s] = append(m.out.cross[s], crossing{nil, in})
+	m.out.cross[s] = append(m.out.cross[s], crossing{dots: in})
 }
 
 // crossGroup notes what a group brings to side s, or holds back.
@@ -135,7 +172,5 @@ func (m *merger) crossGroup(s int, g *group) {
 		m.out.brings(s, g.out, g.side[1-s])
 		return
 	}
-	for _, x := range g.side[1-s] {
-		m.out.holdsBack(s, x.Mentions())
-	}
+	m.out.heldBack[s] = append(m.out.heldBack[s], g.side[1-s]...)
 }

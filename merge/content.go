@@ -46,6 +46,9 @@ func oneContent(a, b store.Content) store.Content {
 // tellApart gives contents that came under one GUID at the two sides, but are not
 // the same bytes, GUIDs of their own; the one with the smallest hash keeps it.
 func (m *merger) tellApart() {
+	if !m.bothApart() {
+		return
+	}
 	var by [2]map[store.GUID][]*group
 	for s := range by {
 		by[s] = map[store.GUID][]*group{}

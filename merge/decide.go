@@ -156,8 +156,16 @@ func hasKeyword(ks []string, fold string) bool {
 // messages of other decisions are.
 func (m *merger) treeDecisions() {
 	byID := map[changelog.Dot]*group{}
+	for _, d := range m.out.Decisions {
+		byID[d.Message] = nil
+	}
 	for _, g := range m.groups {
-		byID[g.out.ID()] = g
+		if len(byID) == 0 {
+			break
+		}
+		if _, ok := byID[g.out.ID()]; ok {
+			byID[g.out.ID()] = g
+		}
 	}
 	for i := range m.out.Decisions {
 		d := &m.out.Decisions[i]

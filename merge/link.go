@@ -18,6 +18,17 @@ func (m *merger) apart(g *group, s int) bool {
 		!slices.ContainsFunc(g.out.Origins, func(w changelog.Write) bool { return m.side[1-s].Seen.Has(w.Dot) })
 }
 
+// bothApart reports whether both sides have a message that the other knows nothing
+// of; only then can there be anything to link or to tell apart.
+func (m *merger) bothApart() bool {
+	for s := range m.side {
+		if !slices.ContainsFunc(m.groups, func(g *group) bool { return m.apart(g, s) }) {
+			return false
+		}
+	}
+	return true
+}
+
 type linkKey struct {
 	mailbox store.MailboxGUID
 	guid    store.GUID
@@ -27,6 +38,9 @@ type linkKey struct {
 // link pairs copies of one content in one mailbox, made apart at the two sides, in
 // (stamp, dot) order.
 func (m *merger) link() {
+	if !m.bothApart() {
+		return
+	}
 	sides := [2]map[linkKey][]*group{{}, {}}
 	for _, g := range m.groups {
 		at, ok := g.out.Place()

@@ -54,6 +54,8 @@ type Options struct {
 	Left int
 	// Mint gives new changes of the destination; needed by Mirror only.
 	Mint changelog.Mint
+	// Floor is what every new UIDVALIDITY lies above: the time in seconds, by custom.
+	Floor store.UIDValidity
 }
 
 // After is what one side holds when the merge is played. Messages not listed are
@@ -78,7 +80,9 @@ type Result struct {
 
 	cross [2][]crossing
 	held  [2]changelog.Dots
-	seen  [2]changelog.Dots
+	// heldBack are entries whose dots are held back too.
+	heldBack [2][]*changelog.Message
+	seen     [2]changelog.Dots
 }
 
 // Decision is one application of a rule to concurrent changes.
@@ -199,6 +203,7 @@ func (m *merger) emit() {
 		}
 		m.keepOwn(s, after.Tree)
 		m.crossTree(s, whole, part, m.inside == nil)
+		after.Messages = make([]*changelog.Message, 0, len(m.groups))
 		for _, g := range m.groups {
 			m.crossGroup(s, g)
 			if !g.waits {

@@ -22,11 +22,10 @@ type group struct {
 
 // mergeMessages groups the working sets by origin and merges each group.
 func (m *merger) mergeMessages() []*group {
-	type ref struct{ side, i int }
-	byOrigin := map[changelog.Dot]int{} // origin -> index into refs
-	var refs []ref
-	var up []int
-	root := func(i int) int {
+	total := len(m.side[0].Messages) + len(m.side[1].Messages)
+	byOrigin := make(map[changelog.Dot]int32, total) // origin -> entry
+	up := make([]int32, 0, total)
+	root := func(i int32) int32 {
 		for up[i] != i {
 			up[i] = up[up[i]]
 			i = up[i]
@@ -34,9 +33,9 @@ func (m *merger) mergeMessages() []*group {
 		return i
 	}
 	for s := range m.side {
-		for i, x := range m.side[s].Messages {
-			r := len(refs)
-			refs, up = append(refs, ref{s, i}), append(up, r)
+		for _, x := range m.side[s].Messages {
+			r := int32(len(up))
+			up = append(up, r)
 			for _, o := range x.Origins {
 				if q, ok := byOrigin[o.Dot]; ok {
 					a, b := root(r), root(q)
@@ -47,17 +46,26 @@ func (m *merger) mergeMessages() []*group {
 			}
 		}
 	}
-	byRoot := make(map[int]*group, len(refs))
-	var gs []*group
-	for r, f := range refs {
-		k := root(r)
-		g := byRoot[k]
-		if g == nil {
-			g = &group{}
-			byRoot[k] = g
-			gs = append(gs, g)
+	byRoot := make([]*group, len(up))
+	gs := make([]*group, 0, max(len(m.side[0].Messages), len(m.side[1].Messages)))
+	first := int32(0)
+	for s := range m.side {
+		ms := slices.Clone(m.side[s].Messages) // the groups keep parts of it
+		for i := range ms {
+			k := root(first + int32(i))
+			g := byRoot[k]
+			if g == nil {
+				g = &group{}
+				byRoot[k] = g
+				gs = append(gs, g)
+			}
+			if g.side[s] == nil {
+				g.side[s] = ms[i : i+1 : i+1]
+			} else {
+				g.side[s] = append(g.side[s], ms[i])
+			}
 		}
-		g.side[f.side] = append(g.side[f.side], m.side[f.side].Messages[f.i])
+		first += int32(len(ms))
 	}
 	for _, g := range gs {
 		g.out = m.mergeGroup(g)
@@ -86,6 +94,9 @@ func compareKeyword(a, b changelog.KeywordWrite) int {
 }
 
 func (m *merger) mergeGroup(g *group) *changelog.Message {
+	if out := m.plain(g); out != nil {
+		return out
+	}
 	a, b := g.side[0], g.side[1]
 	all := slices.Concat(a, b)
 	lackA, lackB := len(a) == 0, len(b) == 0
@@ -112,6 +123,38 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 	out.Past = dropLive(gone, out.EachLive)
 	m.overrides(g, out)
 	return out
+}
+
+// plain gives the outcome of the two ordinary cases, in which no write meets
+// another: an entry that one side alone has and the other has seen nothing of, and
+// one that both hold alike. The result shares slices with the entries, which nobody
+// changes in place. nil: neither case.
+func (m *merger) plain(g *group) *changelog.Message {
+	if m.policy.Flag == LeftSide || m.policy.DeleteBeatsDelivery {
+		return nil
+	}
+	var x *changelog.Message
+	switch a, b := g.side[0], g.side[1]; {
+	case len(a)+len(b) == 1:
+		s := len(b)
+		x = g.side[s][0]
+		if !x.Live() || slices.ContainsFunc(x.Presence, func(p changelog.Presence) bool { return m.side[1-s].Seen.Has(p.Dot) }) {
+			return nil
+		}
+	case len(a) == 1 && len(b) == 1:
+		x = a[0]
+		y := b[0]
+		if !x.Live() || x.Content != y.Content || x.Received != y.Received || !x.Past.Equal(&y.Past) ||
+			!slices.Equal(x.Origins, y.Origins) || !slices.Equal(x.Presence, y.Presence) ||
+			!slices.Equal(x.Flags, y.Flags) || !slices.Equal(x.Keywords, y.Keywords) {
+			return nil
+		}
+	default:
+		return nil
+	}
+	out := *x
+	out.UID, out.Was = 0, changelog.Was{}
+	return &out
 }
 
 func compareContent(a, b store.Content) int {

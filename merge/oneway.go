@@ -82,7 +82,7 @@ func (m *merger) crossFlags(g *group, src, dst int) {
 	}
 	m.out.holdsBack(dst, rest)
 	if !in.Empty() {
-		m.out.cross[dst] = append(m.out.cross[dst], crossing{g.out, in})
+		m.out.cross[dst] = append(m.out.cross[dst], crossing{message: g.out, dots: in})
 	}
 }
 
@@ -90,9 +90,7 @@ func (m *merger) crossFlags(g *group, src, dst int) {
 // it stays as it is.
 func (m *merger) oneWayGroup(g *group, src, dst int) []*group {
 	hold := func() []*group {
-		for _, x := range g.side[src] {
-			m.out.holdsBack(dst, x.Mentions())
-		}
+		m.out.heldBack[dst] = append(m.out.heldBack[dst], g.side[src]...)
 		return nil
 	}
 	if len(g.side[dst]) == 0 {
@@ -166,7 +164,7 @@ func (m *merger) oneWayTree(src, dst int) *changelog.Tree {
 		t.Nodes = append(t.Nodes, c.out)
 	}
 	t.SortNodes()
-	m.out.cross[dst] = append(m.out.cross[dst], crossing{nil, in})
+	m.out.cross[dst] = append(m.out.cross[dst], crossing{dots: in})
 	t.Bare = m.oneWayBare(src, dst)
 	for s := range m.side {
 		for p, hs := range m.side[s].Tree.UVs {

@@ -62,9 +62,10 @@ func (m *merger) keepUIDs(slot *changelog.Slot) {
 	}
 }
 
-// topUIDValidity is the highest UIDVALIDITY that the account has ever shown.
+// topUIDValidity is the highest UIDVALIDITY that the account has ever shown, or the
+// floor for new ones.
 func (m *merger) topUIDValidity() store.UIDValidity {
-	var top store.UIDValidity
+	top := m.opt.Floor
 	for s := range m.side {
 		for _, n := range m.side[s].Tree.Nodes {
 			top = max(top, n.UIDValidity)
@@ -156,7 +157,7 @@ func (m *merger) slotUIDs(slot *changelog.Slot, gs []*group, top *store.UIDValid
 		st.uv = *top
 	}
 	next := max(st.next[0], st.next[1])
-	taken := map[store.UID]bool{}
+	taken := make(map[store.UID]bool, len(gs))
 	var fresh []*group
 	slices.SortFunc(gs, compareGroupOrder)
 	for _, g := range gs {

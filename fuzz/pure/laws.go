@@ -318,7 +318,9 @@ func (w *World) lostPlace(m *changelog.Message, es [2][]*changelog.Message, unse
 			if !ok {
 				continue
 			}
-			won := slices.MaxFunc(x.Presence, func(a, b changelog.Presence) int { return cmp.Or(a.Stamp.Compare(b.Stamp), a.Mailbox.Compare(b.Mailbox)) })
+			won := slices.MaxFunc(x.Presence, func(a, b changelog.Presence) int {
+				return cmp.Or(a.Stamp.Compare(b.Stamp), a.Mailbox.Compare(b.Mailbox))
+			})
 			if unseen(s, won.Write) && l.In(p) != l.In(at) {
 				lost()
 			}
