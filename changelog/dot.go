@@ -172,17 +172,47 @@ func (s *Dots) AddRange(r Replica, g Range) {
 	s.per[i].Ranges = rs
 }
 
-// Union adds all dots of o.
+// Union adds all dots of o, in time linear in the ranges of both.
 func (s *Dots) Union(o *Dots) {
-	if s.Empty() {
-		s.per = slices.Clone(o.per)
+	if len(o.per) == 0 {
 		return
 	}
-	for _, p := range o.per {
-		for _, r := range p.Ranges {
-			s.AddRange(p.Replica, r)
+	out := make([]ReplicaDots, 0, max(len(s.per), len(o.per)))
+	a, b := s.per, o.per
+	for len(a) > 0 && len(b) > 0 {
+		switch c := a[0].Replica.Compare(b[0].Replica); {
+		case c < 0:
+			out, a = append(out, a[0]), a[1:]
+		case c > 0:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out = append(out, ReplicaDots{a[0].Replica, joinRanges(a[0].Ranges, b[0].Ranges)})
+			a, b = a[1:], b[1:]
 		}
 	}
+	s.per = append(append(out, a...), b...)
+}
+
+// joinRanges merges two ascending lists of ranges.
+func joinRanges(a, b []Range) []Range {
+	if len(b) == 1 && len(a) > 0 && a[0].Lo <= b[0].Lo && b[0].Hi <= a[0].Hi {
+		return a
+	}
+	out := make([]Range, 0, len(a)+len(b))
+	for len(a)+len(b) > 0 {
+		var r Range
+		if len(b) == 0 || len(a) > 0 && a[0].Lo <= b[0].Lo {
+			r, a = a[0], a[1:]
+		} else {
+			r, b = b[0], b[1:]
+		}
+		if n := len(out); n > 0 && r.Lo <= out[n-1].Hi+1 {
+			out[n-1].Hi = max(out[n-1].Hi, r.Hi)
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // Each calls f for every dot, in order, until it returns false.
