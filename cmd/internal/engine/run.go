@@ -120,6 +120,7 @@ func (r *run) do(ctx context.Context) (err error) {
 	r.collect()
 	if err == nil {
 		r.newState()
+		r.trim()
 	}
 	return err
 }
