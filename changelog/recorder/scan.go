@@ -176,7 +176,7 @@ func (r *Recorder) beginScan(ctx context.Context, full bool) (*scan, error) {
 func (s *scan) run() error {
 	steps := []func() error{
 		s.listTree, s.lookAtAll, s.identify, s.older, s.listAll, s.recheck, s.match, s.brake,
-		s.fitTree, s.writeAll, s.subscriptions, s.accountAttributes, s.finish,
+		s.fitTree, s.ownGUIDs, s.writeAll, s.subscriptions, s.accountAttributes, s.finish,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
