@@ -3,6 +3,7 @@ package recorder
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"dsync/changelog"
@@ -90,6 +91,12 @@ func (r *Recorder) Pending() ([]logdb.Intent, error) { return r.acc.Intents() }
 
 // Settle hands the intents of a dead run to Options.Settler.
 func (r *Recorder) Settle(ctx context.Context) error {
+	if r.acc.Meta().Flags&flagMarking != 0 && !r.o.ReadOnly {
+		// A run died while it wrote the mark.
+		if err := r.st.Cleanup(ctx, nil); err != nil && !errors.Is(err, store.ErrGone) {
+			return fmt.Errorf("remove what a dead run left: %w", err)
+		}
+	}
 	if r.o.Settler == nil {
 		return nil
 	}

@@ -1,0 +1,420 @@
+package crash
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dsync/changelog/logdb"
+	"dsync/fuzz/genmail"
+	"dsync/fuzz/mutate"
+)
+
+// program builds the binary once.
+var program = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "dsync-crash-bin")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "dsync")
+	out, err := exec.Command("go", "build", "-o", bin, "dsync/cmd/dsync").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w: %s", err, out)
+	}
+	return bin, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if bin, err := program(); err == nil {
+		os.RemoveAll(filepath.Dir(bin))
+	}
+	os.Exit(code)
+}
+
+// pair is two Maildirs and a change log on the disk.
+type pair struct {
+	t            testing.TB
+	bin          string
+	dir          string
+	a, b, log    string
+	credential   *syscall.Credential
+	stdout, text string // of the last run
+	rss          int64  // of the last run, kB
+}
+
+// tmp is where real Maildirs lie: tmpfs if there is one.
+func tmp(t testing.TB) string {
+	base := os.Getenv("DSYNC_TEST_TMP")
+	if base == "" {
+		if in, err := os.Stat("/dev/shm"); err == nil && in.IsDir() {
+			base = "/dev/shm"
+		}
+	}
+	dir, err := os.MkdirTemp(base, "dsync-crash")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func newPair(t testing.TB, dir string) *pair {
+	t.Helper()
+	bin, err := program()
+	must(t, err)
+	return &pair{t: t, bin: bin, dir: dir, a: filepath.Join(dir, "A"), b: filepath.Join(dir, "B"), log: filepath.Join(dir, "log")}
+}
+
+// command makes a command line of the program.
+func (p *pair) command(args ...string) *exec.Cmd {
+	c := exec.Command(p.bin, append([]string{"-o", "mail_location=maildir:" + p.a, "-o", "changelog=" + p.log}, args...)...)
+	c.Env = append(os.Environ(), "HOME="+p.dir, "GOTRACEBACK=single")
+	return c
+}
+
+// run runs the program and gives its exit status.
+func (p *pair) run(args ...string) int {
+	p.t.Helper()
+	c := p.command(args...)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	if p.credential != nil {
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: p.credential}
+	}
+	err := c.Run()
+	p.stdout, p.text = out.String(), errs.String()
+	if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		p.rss = u.Maxrss
+	}
+	var ee *exec.ExitError
+	if err != nil && !errors.As(err, &ee) {
+		p.t.Fatal(err)
+	}
+	if strings.Contains(p.text, "goroutine ") || strings.Contains(p.text, "internal error") {
+		p.t.Errorf("%v crashed:\n%s", args, p.text)
+	}
+	return c.ProcessState.ExitCode()
+}
+
+// killed runs the program for a while; false if it ended before.
+func (p *pair) killed(after time.Duration, args ...string) bool {
+	p.t.Helper()
+	c := p.command(args...)
+	must(p.t, c.Start())
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+	select {
+	case <-done:
+		return false
+	case <-time.After(after):
+	}
+	must(p.t, c.Process.Kill())
+	<-done
+	return !c.ProcessState.Exited()
+}
+
+// times are when accounts were looked at and met last.
+type times struct{ looks, mets map[string]int64 }
+
+// phase is what a dead run was at, as far as it left traces. was is how things
+// stood before it.
+func (p *pair) phase(was times) (string, times) {
+	now := times{map[string]int64{}, map[string]int64{}}
+	db, err := logdb.Open(p.log, logdb.Options{ReadOnly: true})
+	if err != nil {
+		return "open", now
+	}
+	defer db.Close()
+	all, err := db.Accounts()
+	if err != nil {
+		return "open", now
+	}
+	kinds := map[uint8]int{}
+	looked, met := 0, 0
+	for _, info := range all {
+		a, err := db.Account(info.Replica.ID)
+		if err != nil {
+			continue
+		}
+		in, _ := a.Intents()
+		for _, i := range in {
+			kinds[i.Kind]++
+		}
+		m := a.Meta()
+		now.looks[m.Location] = m.LastLook
+		if m.LastLook > was.looks[m.Location] {
+			looked++
+		}
+		for _, x := range m.Peers {
+			now.mets[m.Location] = max(now.mets[m.Location], x.LastMet)
+		}
+		if now.mets[m.Location] > was.mets[m.Location] {
+			met++
+		}
+	}
+	staged := 0
+	for _, root := range []string{p.a, p.b} {
+		for _, f := range left(root) {
+			if strings.Contains(f, "/tmp/") {
+				staged++
+			}
+		}
+	}
+	switch {
+	case kinds[2] > 0:
+		return "effect", now // intended on a mailbox (names, flags, removals), made or not
+	case kinds[1] > 0 && staged > 0:
+		return "copy", now
+	case kinds[1] > 0:
+		return "intent", now
+	case met > 0:
+		return "state", now // all is entered but the mark and the line
+	case looked > 0:
+		return "log", now // what was found is logged, or all is done and not entered
+	}
+	return "scan", now
+}
+
+// left lists files that no run may leave.
+func left(root string) (out []string) {
+	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name := d.Name()
+			if strings.HasSuffix(filepath.Dir(path), "/tmp") || strings.HasPrefix(name, "dsync-tmp") || name == "dovecot-uidlist.lock" {
+				out = append(out, path)
+			}
+		}
+		return nil
+	})
+	return out
+}
+
+// sum is what a tree holds: files by content, for "nothing lost, nothing twice".
+func (p *pair) bodies(root string) map[string]int {
+	out := map[string]int{}
+	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if box := filepath.Base(filepath.Dir(path)); box != "cur" && box != "new" {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		must(p.t, err)
+		rel, _ := filepath.Rel(root, filepath.Dir(filepath.Dir(path)))
+		out[fmt.Sprintf("%s %x", rel, hash(data))]++
+		return nil
+	})
+	return out
+}
+
+func copyTree(t testing.TB, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// killMode is one kind of run that is killed.
+type killMode struct {
+	name  string
+	args  []string
+	later bool // both sides were equal once, and changed
+	equal bool // afterwards both sides are equal
+}
+
+var killModes = []killMode{
+	{"first", []string{"sync"}, false, true},
+	{"later", []string{"sync"}, true, true},
+	{"full", []string{"sync", "-f"}, true, true},
+	{"backup", []string{"backup"}, true, true},
+	{"one-way", []string{"sync", "-1"}, true, false},
+}
+
+// prepareKill makes the trees a mode starts from.
+func prepareKill(t testing.TB, m killMode, messages int) *pair {
+	p := newPair(t, tmp(t))
+	must(t, genmail.Generate(genmail.Options{Root: p.a, Messages: messages, Mailboxes: 4, Seed: 7, Average: 2000}))
+	if !m.later {
+		must(t, genmail.Generate(genmail.Options{Root: p.b, Messages: messages / 4, Mailboxes: 2, Seed: 8, Average: 2000}))
+		return p
+	}
+	if code := p.run("sync", "maildir:"+p.b); code != 0 {
+		t.Fatalf("first sync: %d\n%s", code, p.text)
+	}
+	boxes, err := filepath.Glob(filepath.Join(p.a, ".*"))
+	must(t, err)
+	slices.Sort(boxes)
+	n := messages / 4
+	must(t, mutate.Mutate(mutate.Options{Maildir: p.a, Flag: n, New: n, Delete: n / 2, Seed: 1}))
+	if m.name == "later" || m.name == "full" {
+		must(t, mutate.Mutate(mutate.Options{Maildir: p.b, Flag: n, New: n, Delete: n / 2, Seed: 2}))
+	}
+	for i, box := range boxes {
+		if in, err := os.Stat(filepath.Join(box, "cur")); err != nil || !in.IsDir() {
+			continue
+		}
+		switch i % 3 {
+		case 0:
+			must(t, os.Rename(box, filepath.Join(p.a, ".Renamed"+strconv.Itoa(i))))
+		case 1:
+			// Moves to INBOX.
+			files, err := filepath.Glob(filepath.Join(box, "cur", "*"))
+			must(t, err)
+			for _, f := range files[:len(files)/4] {
+				must(t, os.Rename(f, filepath.Join(p.a, "cur", filepath.Base(f))))
+			}
+		}
+	}
+	return p
+}
+
+// killRing kills runs of a mode and judges what the next run makes of it.
+func killRing(t *testing.T, m killMode, kills, messages int, seed uint64) {
+	base := prepareKill(t, m, messages)
+	args := append(slices.Clone(m.args), "maildir:"+base.b)
+	// The trees are moved back to one place for each kill: the log knows them by it.
+	keep := filepath.Join(base.dir, "keep")
+	must(t, os.Mkdir(keep, 0o700))
+	parts := []string{base.a, base.b, base.log}
+	for _, d := range parts {
+		if _, err := os.Stat(d); err == nil {
+			copyTree(t, d, keep+"/")
+		}
+	}
+	restore := func() {
+		for _, d := range parts {
+			must(t, os.RemoveAll(d))
+			if from := filepath.Join(keep, filepath.Base(d)); exists(from) {
+				copyTree(t, from, d)
+			}
+		}
+	}
+	restore()
+	_, was := base.phase(times{})
+	start := time.Now()
+	if code := base.run(args...); code != 0 {
+		t.Fatalf("without a kill: %d\n%s", code, base.text)
+	}
+	whole := time.Since(start)
+	want := base.bodies(base.b)
+	phases := map[string]int{}
+	r := rand.New(rand.NewPCG(seed, 1))
+	alive, again, numbers := 0, 0, 0
+	for k := range kills {
+		restore()
+		after := time.Duration(r.Int64N(int64(whole) * 11 / 10))
+		if !base.killed(after, args...) {
+			alive++
+			continue
+		}
+		ph, _ := base.phase(was)
+		phases[ph]++
+		id := fmt.Sprintf("mode %s seed %d kill %d after %v of %v, phase %s", m.name, seed, k, after, whole, ph)
+		code := base.run(args...)
+		if code == 2 {
+			again++
+			code = base.run(args...)
+		}
+		if code != 0 {
+			t.Errorf("%s: next run: %d\n%s", id, code, base.text)
+			keepFailure(t, base)
+			return
+		}
+		if m.equal {
+			code := base.run("verify", "maildir:"+base.a, "maildir:"+base.b)
+			if m.name == "backup" && onlyNumbers(base.stdout) {
+				numbers++
+				code = 0
+			}
+			if code != 0 {
+				t.Errorf("%s: verify: %d\n%.2000s", id, code, base.stdout+base.text)
+			}
+		}
+		got := base.bodies(base.b)
+		if d := mapDiff(got, want); d != "" {
+			t.Errorf("%s: not what a run without kill makes:\n%s", id, d)
+		}
+		if l := append(left(base.a), left(base.b)...); len(l) > 0 {
+			t.Errorf("%s: left over %q", id, l)
+		}
+		if t.Failed() {
+			keepFailure(t, base)
+			return
+		}
+	}
+	t.Logf("mode %s seed %d: run time %v; %d kills hit %v, %d runs ended before, %d needed a second run, %d ended under another UIDVALIDITY", m.name, seed, whole, kills-alive, phases, alive, again, numbers)
+	if long() {
+		for _, ph := range []string{"scan", "intent", "copy", "effect", "log", "state"} {
+			if phases[ph] == 0 {
+				t.Errorf("mode %s: no kill hit phase %s", m.name, ph)
+			}
+		}
+	}
+}
+
+// onlyNumbers: a backup whose destination had used UIDs otherwise takes the source's
+// under a UIDVALIDITY above both (P19).
+func onlyNumbers(verify string) bool {
+	for l := range strings.Lines(verify) {
+		if !strings.Contains(l, "all else in it is equal: so a backup leaves") {
+			return false
+		}
+	}
+	return verify != ""
+}
+
+func keepFailure(t *testing.T, p *pair) {
+	if dir := os.Getenv("DSYNC_CRASH_KEEP"); dir != "" {
+		os.RemoveAll(dir)
+		copyTree(t, p.dir, dir)
+		t.Logf("kept in %s", dir)
+	}
+}
+
+func exists(path string) bool { _, err := os.Lstat(path); return err == nil }
+
+func mapDiff(got, want map[string]int) string {
+	var b strings.Builder
+	for k, n := range want {
+		if got[k] < n {
+			fmt.Fprintf(&b, "lost %s (%d of %d)\n", k, got[k], n)
+		}
+	}
+	for k, n := range got {
+		if n > want[k] {
+			fmt.Fprintf(&b, "too many %s (%d, not %d)\n", k, n, want[k])
+		}
+	}
+	s := b.String()
+	return s[:min(len(s), 1500)]
+}
+
+// E5, P14: the program is killed at any moment; the next run makes it good.
+func TestKill(t *testing.T) {
+	kills, messages := 10, 300
+	if long() {
+		kills, messages = 210, 1000
+	}
+	if n, err := strconv.Atoi(os.Getenv("DSYNC_KILLS")); err == nil {
+		kills = n
+	}
+	seed := uint64(1)
+	if n, err := strconv.ParseUint(os.Getenv("DSYNC_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	for _, m := range killModes {
+		t.Run(m.name, func(t *testing.T) { killRing(t, m, kills, messages, seed) })
+	}
+}
