@@ -87,6 +87,9 @@ func exhaust(t *testing.T, p *merge.Policy, step int) (pairs int) {
 // operations a side. Without DSYNC_EXHAUSTIVE=1 every fourth pair.
 func TestExhaustive(t *testing.T) {
 	step := 4
+	if testing.Short() {
+		step = 41
+	}
 	if os.Getenv("DSYNC_EXHAUSTIVE") != "" {
 		step = 1
 	}
@@ -101,7 +104,14 @@ func TestExhaustive(t *testing.T) {
 func TestExhaustivePolicies(t *testing.T) {
 	for _, p := range []*merge.Policy{merge.AddWins, merge.RemoveWins, merge.LaterWins, {Name: "expunge-follows-move", ExpungeFollowsMove: true}, merge.Dovecot} {
 		t.Run(p.Name, func(t *testing.T) {
-			t.Log(fmt.Sprint(exhaust(t, p, 29)), "pairs")
+			t.Log(fmt.Sprint(exhaust(t, p, policyStep())), "pairs")
 		})
 	}
+}
+
+func policyStep() int {
+	if testing.Short() {
+		return 397
+	}
+	return 29
 }

@@ -33,5 +33,6 @@ func TestTree(t *testing.T) {
 		{name: "delete parent, create child", n: 2, past: "0:cr A; 0:ap A a", history: "0:dl A; 1:cr A/C; 1:ap A/C c; 0=1", want: "INBOX; A/; A/C 1:c"},
 		{name: "delete and recreate", n: 2, past: "0:cr A; 0:ap A a", history: "0:dl A; 0:cr A; 0:ap A b; 1:ap A c; 0=1", want: "INBOX; A 1:b 2:c", rules: "19"},
 		{name: "9 a number left before the deletion", n: 2, history: "0:cr A; 0:ap A g; 0:uv A down; 0:dl A; 1:cr A; 0=1", want: "INBOX; A", rules: "15"},
+		{name: "9 a number that the path has shown for another", n: 2, history: "0:cr A; 0:ap A a; 1:cr B; 1:ap B b; 0=1; 0:rn A>T; 0:rn B>A; 0=1", want: "INBOX; A 1:b; T 1:a"},
 	})
 }
