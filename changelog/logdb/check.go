@@ -224,8 +224,7 @@ func (a *Account) compareIndex(c *checker, fam byte) error {
 func (a *Account) Rebuild() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b := a.db.p.NewBatch()
-	defer b.Close()
+	b := a.db.p.NewBatch() // commit closes it; a second Close could close its next user's
 	for _, fam := range indexes {
 		p := prefix(nil, a.id, fam)
 		b.DeleteRange(p, after(p), nil)
@@ -233,9 +232,11 @@ func (a *Account) Rebuild() error {
 	var c checker
 	err := a.indexKeys(&c, func(key []byte) error { return b.Set(key, nil, nil) })
 	if err != nil {
+		b.Close()
 		return fmt.Errorf("rebuild indexes: %w", err)
 	}
 	if len(c.found) > 0 {
+		b.Close()
 		return fmt.Errorf("rebuild indexes: %w", &changelog.CorruptError{What: "account", Offset: -1, Reason: c.found[0].String()})
 	}
 	if err := a.db.commit(b, true); err != nil {

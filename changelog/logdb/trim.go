@@ -22,8 +22,6 @@ type Trimmed struct {
 func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b := a.db.p.NewBatch()
-	defer b.Close()
 	var t Trimmed
 	fl := a.floor
 	cutEvents, n, err := a.trimFamily(famEvents, olderThan, maxBytes, &t.Bytes, func(key, val []byte) (int64, uint64, error) {
@@ -51,6 +49,7 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	}
 	fl.event, fl.report = max(fl.event, orNext(cutEvents, a.nextEvent)), max(fl.report, orNext(cutReports, a.nextReport))
 	evs, reps := prefix(nil, a.id, famEvents), prefix(nil, a.id, famReport)
+	b := a.db.p.NewBatch() // commit closes it; a second Close could close its next user's
 	b.DeleteRange(evs, seqKey(nil, a.id, famEvents, fl.event), nil)
 	b.DeleteRange(reps, seqKey(nil, a.id, famReport, fl.report), nil)
 	put(b, prefix(nil, a.id, famFloor), func(dst []byte) []byte {

@@ -90,8 +90,9 @@ func commands() []*command {
 		{
 			name: "log", words: "LOCATION", min: 1, max: 1, mixed: true, run: runLog,
 			summary: "show the change log of an account",
-			about:   []string{"What happened, where it came from, and what a rule overrode; oldest first. --json prints one object a line."},
-			exits:   []exitLine{{"0", "shown"}, {"68", "no mailbox fits -m"}},
+			about: []string{"What happened, where it came from, and what a rule overrode; oldest first. --json prints one object a line. -v adds Subject and From to the lines of conflicts.",
+				"Mailboxes are named as they were at the time, which is when this log learned of it. What was trimmed from the log (log_max_age, log_max_bytes) is not shown."},
+			exits: []exitLine{{"0", "shown"}, {"68", "no mailbox fits -m"}},
 		},
 		{
 			name: "check", words: "LOCATION", min: 1, max: 1, mixed: true, run: runCheck,

@@ -24,6 +24,7 @@ func runLog(ctx context.Context, p *program, c *call) (int, error) {
 		return 0, engine.Fail(engine.ExitNoMailbox, errors.New("no mailbox fits -m "+strings.Join(r.mailboxes, ", ")))
 	}
 	o := r.logOptions(names)
+	o.Headers = r.verbose || r.debug
 	if r.since != "" {
 		if o.Since, err = argument.Date(r.since, p.now()); err != nil {
 			return 0, usagef("--since: %w", err)
@@ -34,7 +35,7 @@ func runLog(ctx context.Context, p *program, c *call) (int, error) {
 	err = p.calls.log(ctx, o, func(l engine.LogLine) error {
 		line := clean(logText(l)) + "\n"
 		if r.json {
-			l.Time = l.Time.UTC()
+			l.Time, l.Made = l.Time.UTC(), l.Made.UTC()
 			line = jsonLine("event", l)
 		}
 		_, err := out.Write([]byte(line))
@@ -68,11 +69,17 @@ func logText(l engine.LogLine) string {
 	if l.Origin != "" && l.Origin != "here" {
 		w.WriteString(", from " + l.Origin)
 	}
+	if !l.Made.IsZero() {
+		w.WriteString(", made " + l.Made.UTC().Format(time.RFC3339))
+	}
 	if l.Cause != "" {
 		w.WriteString(", after " + l.Cause)
 	}
 	if l.Overrode != nil {
 		w.WriteString("; " + l.Overrode.String())
+	}
+	if l.Subject != "" || l.From != "" {
+		fmt.Fprintf(&w, "; subject %q from %q", l.Subject, l.From)
 	}
 	return w.String()
 }

@@ -54,7 +54,7 @@ var describes = []string{
 	"A location is maildir:PATH with Dovecot's keys (LAYOUT=fs, UTF-8, CONTROL=, INBOX=, INDEX=, SUBSCRIPTIONS=, DIRNAME=), or a directory that holds a Maildir. %u, %n, %d, %h and ~/ stand for the user, its parts, and the home directory.",
 	"The near side is the setting mail_location, or else ~/Maildir or ~/mail. The far side is the destination; options end there.",
 	"Mailbox names are UTF-8 with / between levels; in masks, * and ? match across levels. Dates are YYYY-MM-DD[ HH:MM:SS], 01-Jan-2026, seconds since 1970, or an age like 2weeks or 5d.",
-	"The change log is kept in the directory of the setting changelog; by default in $XDG_STATE_HOME/dsync or ~/.local/state/dsync, for root in /var/lib/dsync.",
+	"The change log is kept in the directory of the setting changelog; by default in $XDG_STATE_HOME/dsync or ~/.local/state/dsync, for root in /var/lib/dsync. Of what happened it keeps log_max_age (default 90days; 0: no limit) and log_max_bytes for each account (default 256M; 0: no limit); what a sync needs is kept for good.",
 }
 
 func manOptions(w *strings.Builder, taken func(*option) bool) {

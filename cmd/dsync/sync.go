@@ -83,6 +83,9 @@ func (r *syncRun) prepare() (err error) {
 	b.Reverse, b.LockWait, b.DryRun = r.reverse, r.lockWait, r.dry
 	b.MaxDelete, b.Policy, b.SpecialUse = r.maxDelete, r.policy, r.uses
 	b.Notice = func(l engine.Level, s string) { r.msg.print(l, s) }
+	if err := r.logLimits(b); err != nil {
+		return err
+	}
 	r.algorithm()
 	if r.width > 0 && (r.verbose || r.debug) {
 		r.msg.bar = progress.New(r.msg.w, r.width, r.now)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"dsync/store"
@@ -11,9 +10,6 @@ import (
 // This file is the boundary: what the program calls. Every function may be
 // cancelled through its context and then ends cleanly with ExitTemp. None of them
 // prints; none of them opens a database that is not there yet, but Run.
-
-// errNotBuilt stands in for what is still to come.
-var errNotBuilt = errors.New("the synchroniser is not built into this program yet")
 
 // Run makes one run between two locations. It never returns nil. In the Report:
 //
@@ -33,12 +29,16 @@ type LogOptions struct {
 	ChangeLog string       // directory of the database
 	Mailboxes []store.Name // -m; none: all
 	Since     time.Time    // zero: from the beginning
-	Notice    func(Level, string)
+	// Headers adds Subject and From to the lines of conflicts.
+	Headers bool
+	Notice  func(Level, string)
 }
 
-// LogLine is one entry of the change log, oldest first.
+// LogLine is one entry of the change log, oldest first. Of a conflict Event is
+// "conflict" and Dot that of the message, if it is about one.
 type LogLine struct {
-	Time    time.Time  `json:"time"`
+	Time    time.Time  `json:"time"`            // when this log learned of it
+	Made    time.Time  `json:"made,omitzero"`   // when it was made, if that is over a second off
 	Dot     string     `json:"dot"`             // replica, epoch, sequence number
 	Origin  string     `json:"origin"`          // "here", or the replica it came from
 	Event   string     `json:"event"`           // "deliver", "found", "flags", "move", …
@@ -50,13 +50,19 @@ type LogLine struct {
 	Cause   string     `json:"cause,omitempty"` // dot that it follows from
 	// Overrode is set if a rule decided against another change here.
 	Overrode *Conflict `json:"overrode,omitempty"`
+	// Subject and From of the message, with LogOptions.Headers.
+	Subject string `json:"subject,omitempty"`
+	From    string `json:"from,omitempty"`
 }
 
 // Log hands every entry to each, until each returns an error, which it passes on.
 // A location that no log knows is an error wrapping store.ErrGone; a mailbox in
 // Mailboxes that the log never held, one wrapping store.ErrNoMailbox, before the
-// first entry.
-func Log(context.Context, LogOptions, func(LogLine) error) error { return errNotBuilt }
+// first entry. Mailboxes are named as they were when it happened. Since counts by
+// Time.
+func Log(ctx context.Context, o LogOptions, each func(LogLine) error) error {
+	return doLog(ctx, o, each)
+}
 
 // CheckOptions say what is checked.
 type CheckOptions struct {
@@ -85,9 +91,17 @@ type CheckReport struct {
 }
 
 // Check compares change log, view and store. Without Repair it changes nothing.
-func Check(context.Context, CheckOptions) *CheckReport {
-	return &CheckReport{Exit: ExitInternal, Err: errNotBuilt}
-}
+//
+// A mailbox that another program changed since the last look is no finding: the
+// next run takes that up. It is given to Notice. In all other mailboxes store and
+// log must agree message by message.
+//
+// What is repaired is repaired so that nothing is lost: mail that the log holds
+// and the store lacks is fetched again by the next run, not deleted elsewhere. An
+// account whose log cannot be read is dropped from it, and is looked at by the
+// next run as one without history: then what was deleted on one side only since
+// the last run may come back.
+func Check(ctx context.Context, o CheckOptions) *CheckReport { return doCheck(ctx, o) }
 
 // ModSeqs is what a change log adds to the listing of its store. Mailboxes and
 // messages that it does not know have ok == false.
@@ -101,7 +115,7 @@ type ModSeqs interface {
 // OpenModSeqs opens the log of a location for reading; nil without error if there
 // is no log that knows it. It waits for nobody: a database that another process
 // holds is an error wrapping store.ErrBusy.
-func OpenModSeqs(context.Context, LogOptions) (ModSeqs, error) { return nil, nil }
+func OpenModSeqs(ctx context.Context, o LogOptions) (ModSeqs, error) { return openModSeqs(ctx, o) }
 
 // Policies names the policies that Options.Policy takes, the default first.
 func Policies() []string {

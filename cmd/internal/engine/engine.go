@@ -61,6 +61,10 @@ type Options struct {
 	MaxDelete  MaxDelete
 	Policy     string            // name; "" = safe
 	SpecialUse map[string]string // mailbox name -> special use
+	// LogAge and LogBytes limit the history that the change log keeps of an
+	// account; 0: the default of 90 days and 256 MB; negative: no limit.
+	LogAge   time.Duration
+	LogBytes int64
 	// Progress is called from time to time; may be nil.
 	Progress func(Progress)
 	// Notice receives one line each: errors, warnings, and debug lines.

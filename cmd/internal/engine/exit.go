@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"syscall"
 
+	"dsync/changelog"
+	"dsync/changelog/logdb"
 	"dsync/store"
 )
 
@@ -50,6 +52,9 @@ func ExitOf(err error) int {
 	}
 	if f := (*Failure)(nil); errors.As(err, &f) {
 		return f.Exit
+	}
+	if c := (*changelog.CorruptError)(nil); errors.As(err, &c) || errors.Is(err, logdb.ErrFormat) {
+		return ExitData
 	}
 	for _, e := range exitOf {
 		if errors.Is(err, e.err) {

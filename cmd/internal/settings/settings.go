@@ -26,6 +26,8 @@ const (
 	MailLocation = "mail_location"
 	ChangeLog    = "changelog"
 	SpecialUse   = "special_use"
+	LogMaxAge    = "log_max_age"      // an age like 90days; 0: no limit
+	LogMaxBytes  = "log_max_bytes"    // a size like 256M; 0: no limit
 	RemoteCmd    = "dsync_remote_cmd" // for remote destinations, which are still to come
 )
 
@@ -36,7 +38,9 @@ const (
 )
 
 // Known lists the settings that the program knows.
-func Known() []string { return []string{MailLocation, ChangeLog, SpecialUse, RemoteCmd} }
+func Known() []string {
+	return []string{MailLocation, ChangeLog, SpecialUse, LogMaxAge, LogMaxBytes, RemoteCmd}
+}
 
 // Set is a set of settings.
 type Set struct {
