@@ -17,6 +17,7 @@ import (
 const (
 	intentStage uint8 = 1 // mailboxes in which a run stages messages
 	intentBox   uint8 = 2 // effects on one mailbox
+	intentMoves uint8 = 3 // renames of mailboxes, and where others are to be made
 )
 
 // What an effect of an intentBox is.
@@ -169,6 +170,12 @@ func (s *settler) intent(ctx context.Context, i logdb.Intent) error {
 		if err := s.st.Cleanup(ctx, names); err != nil {
 			return fmt.Errorf("remove what a dead run staged: %w", err)
 		}
+	case intentMoves:
+		moves, made, err := decodeMoves(i.Payload)
+		if err != nil {
+			return fmt.Errorf("settle intent %d: %w", i.ID, err)
+		}
+		return s.undo(ctx, moves, made)
 	case intentBox:
 		x, err := decodeBoxIntent(i.Payload)
 		if err != nil {

@@ -178,7 +178,7 @@ func (p *planner) vacate() {
 	for _, b := range p.byWas {
 		if b.Node == nil {
 			if wanted[b.From] {
-				b.Path = b.From + store.Name("-"+b.Was.GUID().String()[:8]+"-removed")
+				b.Path = p.aside(b, wanted)
 			}
 			p.plan.Doomed = append(p.plan.Doomed, b)
 		}
@@ -189,6 +189,34 @@ func (p *planner) vacate() {
 	slices.SortFunc(p.plan.Renames, func(a, b store.Rename) int { return store.CompareNames(a.From, b.From) })
 	slices.SortFunc(p.plan.Creates, byPath)
 	slices.SortFunc(p.plan.Doomed, byPath)
+}
+
+// aside is where a mailbox waits for its end while another has its path: where the
+// log shows it then, so that a look after a crash takes it for no rename.
+func (p *planner) aside(b *Box, wanted map[store.Name]bool) store.Name {
+	t := p.in.Before.Clone()
+	for _, n := range p.in.After.Tree.Nodes {
+		if p.ends(n) {
+			continue
+		}
+		t.Nodes = slices.DeleteFunc(t.Nodes, func(x *changelog.Node) bool { return shareGUID(x, n) })
+		t.AddNode(n.Clone())
+	}
+	t.SortNodes()
+	if s := t.Layout(p.in.Held).In(b.Was.GUID()); s != nil && s.Path != b.From && !wanted[s.Path] && s.Holder != nil && shareGUID(s.Holder, b.Was) {
+		return s.Path
+	}
+	return b.From + store.Name("-"+b.Was.GUID().String()[:8]+"-removed")
+}
+
+// ends reports whether a mailbox that is to go is, or becomes part of, a node.
+func (p *planner) ends(n *changelog.Node) bool {
+	for _, b := range p.byWas {
+		if b.Node == nil && shareGUID(n, b.Was) {
+			return true
+		}
+	}
+	return false
 }
 
 func byPath(a, b *Box) int { return store.CompareNames(a.Path, b.Path) }

@@ -62,6 +62,7 @@ type Player struct {
 	staged map[*Box][]stagedItem
 	late   []lateRecord // linked messages, recorded once superfluous copies are gone
 	intent []uint64
+	moving uint64 // intent of the renames
 	bad    map[*Box]bool
 	done   map[*changelog.Message]bool
 }
@@ -159,6 +160,9 @@ func (p *Player) intendStaging() error {
 	}
 	b := p.Account.Batch()
 	p.intent = append(p.intent, b.PutIntent(logdb.Intent{Kind: intentStage, Payload: encodeStage(names)}))
+	if len(p.Plan.Renames) > 0 {
+		p.moving = b.PutIntent(logdb.Intent{Kind: intentMoves, Payload: encodeMoves(p.Plan)})
+	}
 	return b.Commit(true)
 }
 
@@ -363,6 +367,9 @@ func (p *Player) commitTree(sync bool) error {
 		if fresh || moved {
 			p.putRow(b, x)
 		}
+	}
+	if len(p.Plan.Renames) > 0 && p.moving != 0 {
+		b.DeleteIntent(p.moving)
 	}
 	p.putMeta(b)
 	return b.Commit(sync)
