@@ -84,10 +84,11 @@ type Delta struct {
 	Held     []Held
 }
 
-// Held says how many messages an end holds in a mailbox.
+// Held says how many messages an end holds in a mailbox, and their digest.
 type Held struct {
 	Mailbox store.MailboxGUID
 	Count   uint64
+	Digest  changelog.Digest
 }
 
 // More are counterparts of what the other end sent.
@@ -179,9 +180,10 @@ func (d *Delta) encode(b []byte) []byte {
 	}
 	b = pack.Bytes(b, changelog.AppendUVs(nil, d.Tree.UVs))
 	b = appendMessages(b, d.Messages)
-	b = pack.Array(b, 2*len(d.Held))
+	b = pack.Array(b, 3*len(d.Held))
 	for _, h := range d.Held {
 		b = pack.Uint(pack.Bytes(b, h.Mailbox[:]), h.Count)
+		b = pack.Bytes(b, h.Digest[:])
 	}
 	return b
 }
@@ -332,10 +334,11 @@ func decodeDelta(r *pack.Reader) (*Delta, error) {
 	if d.Messages, err = decodeMessages(r); err != nil {
 		return nil, err
 	}
-	for range r.Array(2*maxNodes, 1) / 2 {
+	for range r.Array(3*maxNodes, 1) / 3 {
 		var h Held
 		copyFixed(r, h.Mailbox[:])
 		h.Count = r.Uint64()
+		copyFixed(r, h.Digest[:])
 		d.Held = append(d.Held, h)
 	}
 	return d, r.Err()

@@ -67,7 +67,7 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	l.held = nil
 	for _, r := range rows {
 		if r.Count > 0 {
-			l.held = append(l.held, Held{r.GUID, r.Count})
+			l.held = append(l.held, Held{r.GUID, r.Count, r.Digest})
 		}
 	}
 	meta := l.Rec.Account().Meta()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"dsync/changelog"
@@ -96,23 +97,24 @@ type Config struct {
 
 // Machine is one end of a session. It does no I/O.
 type Machine struct {
-	cfg    Config
-	me     *Hello
-	peer   *Hello
-	queue  []Action
-	phase  Kind // the frame waited for
-	own    *Delta
-	theirs *Delta
-	rng    *Range
-	have   map[changelog.Dot]bool // own origins in the working set
-	news   []*changelog.Message   // the peer's messages not yet looked up here
-	whole  bool                   // NeedWhole was asked
-	sentNo bool                   // my last More was empty
-	gotNo  bool                   // the peer's was
-	result *merge.Result
-	report *Report
-	failed func(string) bool
-	out    Outcome
+	cfg     Config
+	me      *Hello
+	peer    *Hello
+	queue   []Action
+	phase   Kind // the frame waited for
+	own     *Delta
+	theirs  *Delta
+	rng     *Range
+	have    map[changelog.Dot]bool // own origins in the working set
+	news    []*changelog.Message   // the peer's messages not yet looked up here
+	whole   bool                   // NeedWhole was asked
+	leveled bool                   // unlike was asked
+	sentNo  bool                   // my last More was empty
+	gotNo   bool                   // the peer's was
+	result  *merge.Result
+	report  *Report
+	failed  func(string) bool
+	out     Outcome
 }
 
 // New makes a machine for an end that introduces itself by h.
@@ -170,7 +172,7 @@ func (m *Machine) Receive(f *Frame) error {
 		m.theirs.Messages = append(m.theirs.Messages, f.More.Messages...)
 		m.news = f.More.Messages
 		if m.gotNo && m.sentNo {
-			m.hashes()
+			m.level()
 			return nil
 		}
 		m.more()
@@ -272,6 +274,20 @@ func (m *Machine) more() {
 	m.do(a)
 }
 
+// level asks once for all of the mailboxes that differ for a reason nobody has seen.
+func (m *Machine) level() {
+	if m.leveled {
+		m.hashes()
+		return
+	}
+	m.leveled = true
+	if nodes := m.unlike(); len(nodes) > 0 {
+		m.do(Action{Do: DoMore, Nodes: nodes})
+		return
+	}
+	m.hashes()
+}
+
 // LoadedMore takes the counterparts.
 func (m *Machine) LoadedMore(ms []*changelog.Message) {
 	ms = slices.DeleteFunc(ms, func(x *changelog.Message) bool { return m.have[x.ID()] })
@@ -366,7 +382,9 @@ func (m *Machine) options() merge.Options {
 	if !m.me.Source {
 		o.Source, dst = 1-m.side(), m.me
 	}
-	o.Mint = Minter(dst, max(m.me.Now, m.peer.Now))
+	now := max(m.me.Now, m.peer.Now)
+	o.Mint = Minter(dst, now)
+	o.Floor = store.UIDValidity(min(max(now/1e6, 1), math.MaxInt32))
 	return o
 }
 
