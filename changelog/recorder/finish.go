@@ -15,6 +15,10 @@ func (s *scan) rename(o *observed, g store.MailboxGUID) {
 	if s.r.o.ReadOnly || !s.r.st.Capabilities().MailboxGUIDs || s.r.st.Capabilities().ReadOnly {
 		return
 	}
+	if err := s.writing(); err != nil {
+		s.warn("%s: its new GUID could not be written: %v", o.Name, err)
+		return
+	}
 	if _, err := s.r.st.Apply(s.ctx, o.Name, &store.Change{GUID: g}); err != nil {
 		s.warn("%s: its new GUID could not be written: %v", o.Name, err)
 		return
@@ -128,6 +132,7 @@ func (s *scan) finish() error {
 	s.putBoxes()
 	s.batch.PutTree(s.was, s.tree)
 	m := s.meta.Clone()
+	m.Flags &^= flagWriting
 	m.Tree, m.TreeLook = s.listing(), s.treeLook
 	m.TreeLook.Racy = m.TreeLook.Racy || s.lapsed || !s.stable || len(s.look.AbsentMailboxes) > 0
 	m.Digest = AccountDigest(s.tree, lay, s.box)

@@ -20,6 +20,9 @@ func (s *scan) ownGUIDs() error {
 		if s.r.o.ReadOnly {
 			continue
 		}
+		if err := s.writing(); err != nil {
+			return err
+		}
 		g := o.node.GUID()
 		if _, err := s.r.st.Apply(s.ctx, o.Name, &store.Change{GUID: g}); err != nil {
 			s.warn("%s: its GUID could not be written: %v", o.Name, err)

@@ -24,6 +24,9 @@ const FlagUnheld uint64 = 1 << 0
 // flagMarking says that the mark in the store may already have the next counter.
 const flagMarking uint64 = 1 << 1
 
+// flagWriting says that a scan may have written to the store.
+const flagWriting uint64 = 1 << 2
+
 // Brake is the safety brake: what a scan may find deleted.
 type Brake struct {
 	Off     bool
@@ -91,11 +94,8 @@ func (r *Recorder) Pending() ([]logdb.Intent, error) { return r.acc.Intents() }
 
 // Settle hands the intents of a dead run to Options.Settler.
 func (r *Recorder) Settle(ctx context.Context) error {
-	if r.acc.Meta().Flags&flagMarking != 0 && !r.o.ReadOnly {
-		// A run died while it wrote the mark.
-		if err := r.st.Cleanup(ctx, nil); err != nil && !errors.Is(err, store.ErrGone) {
-			return fmt.Errorf("remove what a dead run left: %w", err)
-		}
+	if err := r.sweep(ctx); err != nil && !errors.Is(err, store.ErrGone) {
+		return fmt.Errorf("remove what a dead run left: %w", err)
 	}
 	if r.o.Settler == nil {
 		return nil
@@ -108,6 +108,40 @@ func (r *Recorder) Settle(ctx context.Context) error {
 		return fmt.Errorf("settle what a dead run left: %w", err)
 	}
 	return nil
+}
+
+// sweep removes temporary files of a run that died while it wrote the mark, or in a
+// scan that wrote to the store.
+func (r *Recorder) sweep(ctx context.Context) error {
+	flags := r.acc.Meta().Flags
+	if flags&(flagMarking|flagWriting) == 0 || r.o.ReadOnly {
+		return nil
+	}
+	var names []store.Name
+	if flags&flagWriting != 0 {
+		t, _, err := r.st.Tree(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range t.Mailboxes {
+			if !m.NoSelect {
+				names = append(names, m.Name)
+			}
+		}
+	}
+	return r.st.Cleanup(ctx, names)
+}
+
+// writing notes, durably, that the scan is about to write to the store. The scan's
+// last batch takes it back.
+func (s *scan) writing() error {
+	if s.r.acc.Meta().Flags&flagWriting != 0 {
+		return nil
+	}
+	b := s.r.acc.Batch()
+	s.r.PutMeta(b, func(m *logdb.Meta) { m.Flags |= flagWriting })
+	s.meta.Flags |= flagWriting
+	return b.Commit(true)
 }
 
 // Mint gives the next dot and stamp of this replica, for a change that a run makes
