@@ -19,7 +19,7 @@ func (p *Player) Rest(ctx context.Context) error {
 	if p.In.After.Tree == nil {
 		return nil
 	}
-	for _, b := range p.Plan.Boxes {
+	for _, b := range order(p.Plan.Boxes) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

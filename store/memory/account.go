@@ -242,6 +242,7 @@ func (m *message) visible() uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(m.key))
 	h.Write([]byte{0, byte(m.flags)})
+	h.Write(strconv.AppendUint(nil, uint64(m.state), 10)) // handles differ by it
 	h.Write([]byte(strings.Join(m.keywords, " ")))
 	return h.Sum64()
 }
