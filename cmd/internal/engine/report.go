@@ -75,6 +75,7 @@ func (r *run) outcome() {
 	for _, d := range out.Decisions {
 		r.rep.Conflicts = append(r.rep.Conflicts, conflictOf(d))
 	}
+	r.rules()
 	for _, n := range out.LeftOut {
 		r.item(Item{Side: sideNames[0], Mailbox: n, What: "mailbox", Exit: ExitAgain,
 			Reason: "its UIDVALIDITY differs, which a run limited to some mail cannot settle: run once without -t, -e, -I and -O"})
@@ -176,5 +177,20 @@ func (r *run) steps(i int, p *replay.Plan, policy *merge.Policy) {
 	}
 	for _, b := range p.Doomed {
 		add(Step{Do: "delete", Mailbox: b.Path})
+	}
+}
+
+// rules names, at each step of a plan, the rule that decided about the same message,
+// or about the same mailbox as a whole.
+func (r *run) rules() {
+	for i := range r.rep.Plan {
+		s := &r.rep.Plan[i]
+		for _, c := range r.rep.Conflicts {
+			same := c.GUID != "" && c.GUID == s.GUID || c.GUID == "" && s.GUID == "" && (c.Mailbox == s.Mailbox || c.Mailbox == s.To)
+			if same && c.Mailbox != "" {
+				s.Rule, s.Reason = c.Rule, "kept "+c.Kept+", overrode "+c.Lost
+				break
+			}
+		}
 	}
 }

@@ -1,0 +1,70 @@
+# dsync: two mail accounts kept equal.
+#
+#   make build    ./dsync
+#   make test     what every change must pass: vet and all tests, under five minutes
+#   make race     the tests under the race detector
+#   make crash    every crash image and 200 kills a mode, not a sample (long)
+#   make fuzz     every native fuzz target for FUZZTIME (a minute each)
+#   make interop  the rings that need Dovecot, which must then be there
+#   make bench    side by side with doveadm sync, mbsync and cp (BENCH: its flags)
+#   make lint     gofmt, vet, and the tests of the house
+#   make demo     two sample accounts, changed on both sides: plan, sync, log
+#   make clean    removes what the others made
+#
+# The last line of a test target counts what passed, failed and was skipped, and why.
+# Variables of the environment: DSYNC_REQUIRE=dovecot makes a missing Dovecot a
+# failure; DSYNC_SHARED names the shared directory (../shared); DSYNC_TEST_TMP where
+# Maildirs of tests are made; DSYNC_HISTORIES=N how many random histories;
+# DSYNC_SEED, DSYNC_CRASH_CASE repeat one that failed, as its message says.
+
+GO       ?= go
+FUZZTIME ?= 1m
+BENCH    ?=
+TALLY     = $(GO) run ./cmd/internal/tally
+
+# Tests run in their packages' directories.
+ifdef DSYNC_SHARED
+export DSYNC_SHARED := $(abspath $(DSYNC_SHARED))
+endif
+
+.PHONY: build test race crash fuzz interop bench lint demo clean
+
+build:
+	$(GO) build -o dsync ./cmd/dsync
+
+test:
+	$(GO) vet ./...
+	$(TALLY) -p 2 -timeout 290s ./...
+
+race:
+	CGO_ENABLED=1 $(TALLY) -race -p 2 -timeout 60m ./...
+
+crash:
+	DSYNC_CRASH=long DSYNC_CRASH_SEEDS=$${DSYNC_CRASH_SEEDS:-50} $(TALLY) -count 1 -timeout 4h \
+		-run 'Crash|Kill|Error|Cancel|Mutants' ./fuzz/crash ./changelog/logdb ./store/maildir
+
+fuzz:
+	@$(GO) list ./... | while read -r p; do \
+		for f in $$($(GO) test -list '^Fuzz' "$$p" | grep '^Fuzz'); do \
+			echo "== $$p $$f"; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$p" || exit 1; \
+		done; \
+	done
+
+interop:
+	DSYNC_REQUIRE=dovecot $(TALLY) -count 1 -timeout 60m \
+		./fuzz/dovecot ./fuzz/live ./fuzz/torture ./fuzz/genmail ./fuzz/bench ./store/maildir ./cmd/dsync
+
+bench: build
+	$(GO) run ./fuzz/bench -dsync ./dsync $(BENCH)
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w'; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -count 1 ./cmd/internal/house
+
+demo: build
+	@sh cmd/internal/demo/demo.sh ./dsync
+
+clean:
+	rm -rf dsync bench-*.json
