@@ -84,9 +84,9 @@ func exhaust(t *testing.T, p *merge.Policy, step int) (pairs int) {
 }
 
 // TestExhaustive is E1's small scope: every pair of histories of at most two
-// operations a side. Without DSYNC_EXHAUSTIVE=1 every fourth pair.
+// operations a side. Without DSYNC_EXHAUSTIVE=1 every eleventh pair.
 func TestExhaustive(t *testing.T) {
-	step := 4
+	step := 11
 	if testing.Short() {
 		step = 41
 	}
@@ -113,5 +113,5 @@ func policyStep() int {
 	if testing.Short() {
 		return 397
 	}
-	return 29
+	return 61
 }

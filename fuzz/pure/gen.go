@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"dsync/changelog"
 	"dsync/merge"
 	"dsync/store"
 )
@@ -16,8 +17,10 @@ type Kind struct {
 	Tree     bool // rename-heavy
 	Parts    bool // filters, failures and half-played runs between
 	Direct   bool // -1 and backup between
+	Tails    bool // whole runs only, each after eight changes
 	Logs     int  // 1: logs lost and cloned; 2: restored; 3: clocks wrong
 	Policy   *merge.Policy
+	Cover    *Coverage // counts what was hit; nil: nothing is counted
 }
 
 func (k Kind) policy() *merge.Policy {
@@ -32,14 +35,22 @@ var boxes = []store.Name{"INBOX", "A", "B", "A/C", "B/C", "INBOX/D"}
 // Generate makes a history: a common past, then tails with runs between.
 func (k Kind) Generate(rng *rand.Rand) []Op {
 	var ops []Op
-	ops = append(ops, Op{Verb: CreateBox, Path: "A"}, Op{Verb: Append, Path: "INBOX", Arg: "g0"}, Op{Verb: Append, Path: "A", Arg: "g1"}, Op{Verb: Tick})
+	ops = append(ops, Op{Verb: CreateBox, Path: "A"}, Op{Verb: Append, Path: "INBOX", Arg: "g0"}, Op{Verb: Append, Path: "A", Arg: "g1"},
+		Op{Verb: Flag, Path: "INBOX", Arg: "F"}, Op{Verb: Flag, Path: "A", Arg: "F"}, Op{Verb: Tick})
 	if rng.IntN(4) > 0 {
 		for i := 1; i < k.Replicas; i++ {
 			ops = append(ops, Op{Verb: SyncWhole, R: i - 1, Peer: i})
 		}
 	}
-	for range k.Ops {
-		ops = append(ops, k.one(rng))
+	for i := range k.Ops {
+		o := k.one(rng)
+		for k.Tails && o.isRun() {
+			o = k.one(rng)
+		}
+		ops = append(ops, o)
+		if k.Tails && i%8 == 7 {
+			ops = append(ops, Op{Verb: SyncWhole, R: 0, Peer: 1})
+		}
 	}
 	return ops
 }
@@ -94,7 +105,7 @@ func (k Kind) one(rng *rand.Rand) Op {
 	case Append:
 		o.Arg = fmt.Sprintf("g%d", rng.IntN(5))
 	case Flag, Unflag:
-		o.Arg = []string{"F", "S", "T"}[rng.IntN(3)]
+		o.Arg = []string{"F", "F", "S", "T"}[rng.IntN(4)]
 	case Keyword, Unkeyword:
 		o.Arg = []string{"kw", "KW"}[rng.IntN(2)]
 	case SetAttr:
@@ -110,6 +121,10 @@ func (k Kind) one(rng *rand.Rand) Op {
 // end.
 func (k Kind) Check(ops []Op) error {
 	w := NewWorld(k.Replicas, k.policy())
+	if k.Cover != nil {
+		w.Cover = k.Cover
+		w.Cover.kinds, w.Cover.reset = map[changelog.Dot]string{}, map[int]bool{}
+	}
 	for i, o := range ops {
 		if err := w.Run(o); err != nil {
 			return fmt.Errorf("at %d, %v: %w", i, o, err)

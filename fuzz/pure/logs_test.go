@@ -10,7 +10,7 @@ import (
 // every replica trims before each run.
 func TestTrimmingChangesNothing(t *testing.T) {
 	for _, k := range []Kind{{Replicas: 2, Ops: 24}, {Replicas: 3, Ops: 30}, {Replicas: 3, Ops: 30, Tree: true}, {Replicas: 4, Ops: 36, Parts: true}} {
-		for s := range uint64(histories(250)) {
+		for s := range uint64(histories(150)) {
 			if *seedFlag != 0 && int64(s) != *seedFlag {
 				continue
 			}
@@ -54,11 +54,11 @@ func TestLogsLostAndFound(t *testing.T) {
 		kind Kind
 		n    int
 	}{
-		{"lost-two", Kind{Replicas: 2, Ops: 16, Logs: 1}, 1000},
-		{"lost-three", Kind{Replicas: 3, Ops: 24, Logs: 1}, 1000},
-		{"lost-tree", Kind{Replicas: 3, Ops: 20, Tree: true, Logs: 1}, 600},
-		{"restored-two", Kind{Replicas: 2, Ops: 18, Logs: 2}, 1000},
-		{"skewed-three", Kind{Replicas: 3, Ops: 20, Tree: true, Logs: 3}, 400},
+		{"lost-two", Kind{Replicas: 2, Ops: 16, Logs: 1}, 400},
+		{"lost-three", Kind{Replicas: 3, Ops: 24, Logs: 1}, 400},
+		{"lost-tree", Kind{Replicas: 3, Ops: 20, Tree: true, Logs: 1}, 300},
+		{"restored-two", Kind{Replicas: 2, Ops: 18, Logs: 2}, 400},
+		{"skewed-three", Kind{Replicas: 3, Ops: 20, Tree: true, Logs: 3}, 200},
 	} {
 		t.Run(k.name, func(t *testing.T) { runKind(t, k.kind, k.n) })
 	}

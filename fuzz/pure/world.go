@@ -21,6 +21,8 @@ type World struct {
 	// history, in order, without the runs that only check a law.
 	Decisions []merge.Decision
 	Reported  []merge.Decision
+	// Cover, if not nil, counts the cells of conflicts.md that runs decide.
+	Cover *Coverage
 }
 
 // NewWorld makes n replicas.
@@ -78,7 +80,11 @@ func (w *World) Run(o Op) error {
 	case Trim:
 		w.trim(r)
 	default:
+		seq := r.Seq
 		r.Do(o)
+		if w.Cover != nil {
+			w.Cover.did(o, r, seq)
+		}
 		r.forgive()
 	}
 	return w.R[o.R].check()
@@ -87,6 +93,9 @@ func (w *World) Run(o Op) error {
 // whole is a two-way run over everything, with its laws.
 func (w *World) whole(a, b *Replica) error {
 	w.meet(a, b)
+	if w.Cover != nil {
+		w.Cover.meet(a, b)
+	}
 	a0, b0 := a.Clone(), b.Clone()
 	was, quiet := a.Dump(w.Policy, true), a.Seen.Equal(&b.Seen)
 	quiet = quiet && b.Dump(w.Policy, true) == was
