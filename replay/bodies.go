@@ -218,7 +218,7 @@ func (p *Player) bind(ctx context.Context, b *Box, staged []stagedItem) error {
 		for _, s := range staged {
 			p.failItem(s.item, b, "copy", err)
 		}
-		return errors.Join(p.Store.Unstage(ch.Add), p.forget(ids), stop(ctx, err))
+		return errors.Join(p.Store.Unstage(ch.Add), p.undone(ids, err), stop(ctx, err))
 	}
 	batch := p.Account.Batch()
 	var events []changelog.Event
@@ -273,6 +273,17 @@ func (p *Player) forget(ids []uint64) error {
 		b.DeleteIntent(id)
 	}
 	return b.Commit(false)
+}
+
+// undone forgets intents of a change that came to nothing. Where it failed half-way
+// part of it may stand: the next run settles those.
+func (p *Player) undone(ids []uint64, err error) error {
+	for _, e := range []error{store.ErrChanged, store.ErrNoMailbox, store.ErrReadOnly, store.ErrBusy} {
+		if errors.Is(err, e) {
+			return p.forget(ids)
+		}
+	}
+	return nil
 }
 
 // stop passes on errors that end the run: cancellation and a dead log. Everything

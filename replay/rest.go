@@ -8,6 +8,7 @@ import (
 
 	"dsync/changelog"
 	"dsync/changelog/logdb"
+	"dsync/merge"
 	"dsync/store"
 )
 
@@ -139,10 +140,10 @@ func (p *Player) change(ctx context.Context, b *Box) error {
 		for _, s := range p.staged[b] {
 			p.failItem(s.item, b, "copy", err)
 		}
-		if len(b.Moves)+len(b.UIDs)+len(b.Expunges)+len(p.staged[b]) == 0 {
-			p.fail("tree", b, "", "numbers", err)
+		if b.Numbers || b.Raise || len(b.Attrs) > 0 || len(b.Moves)+len(b.UIDs)+len(b.Expunges)+len(p.staged[b]) == 0 {
+			p.fail(merge.TreeID, b, "", "numbers", err)
 		}
-		return errors.Join(p.Store.Unstage(ch.Add), p.forget(ids), stop(ctx, err))
+		return errors.Join(p.Store.Unstage(ch.Add), p.undone(ids, err), stop(ctx, err))
 	}
 	batch := p.Account.Batch()
 	events := p.changed(batch, b, ch, res)
@@ -266,6 +267,7 @@ func (p *Player) renumber(batch *logdb.Batch, b *Box) {
 	row.Status.UIDValidity, row.Status.UIDNext = b.Node.UIDValidity, b.Node.UIDNext
 	row.Status.Attributes = b.Node.Attributes()
 	p.next[b] = b.Node.UIDNext
+	p.stands[b] = true
 	p.adopt(b.Node)
 	if b.Numbers {
 		for _, it := range p.Plan.Quiet {
