@@ -64,6 +64,9 @@ type Player struct {
 	intent []uint64
 	moving uint64 // intent of the renames
 	bad    map[*Box]bool
+	unsub  map[store.Name]bool // paths whose subscription could not be written
+	unset  bool                // attributes of the account could not be
+	stands map[*Box]bool       // numbers and attributes are as they are to be
 	done   map[*changelog.Message]bool
 }
 
@@ -83,7 +86,8 @@ func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, 
 		meta: acct.Meta(), failed: map[string]bool{}, rows: map[*Box]*logdb.Mailbox{}, next: map[*Box]store.UID{},
 		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), kept: map[store.MailboxGUID]*changelog.Node{},
 		moved: map[*changelog.Node]bool{}, was: map[*changelog.Node]*Box{}, isNow: map[*changelog.Node]*Box{},
-		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}, alias: map[store.MailboxGUID]store.MailboxGUID{}}
+		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}, alias: map[store.MailboxGUID]store.MailboxGUID{},
+		unsub: map[store.Name]bool{}, stands: map[*Box]bool{}}
 	p.keep(in.Before.Nodes...)
 	for _, b := range p.Plan.all() {
 		if b.Was != nil {
@@ -212,6 +216,7 @@ func (p *Player) subscribe(ctx context.Context) {
 	set := func(n store.Name, on bool, what string) {
 		if err := p.Store.SetSubscribed(ctx, n, on); err != nil {
 			p.failed[merge.TreeID] = true
+			p.unsub[n] = true
 			p.Report.Failed = append(p.Report.Failed, Failure{ID: merge.TreeID, Mailbox: n, What: what, Err: err})
 			return
 		}
@@ -226,6 +231,7 @@ func (p *Player) subscribe(ctx context.Context) {
 	for k, v := range p.Plan.Attrs {
 		if err := p.Store.SetAttribute(ctx, k, v); err != nil {
 			p.fail(merge.TreeID, nil, "", "set attribute "+k, err)
+			p.unset = true
 			continue
 		}
 		p.Report.Attributes++
@@ -324,8 +330,45 @@ func (p *Player) adopt(n *changelog.Node) {
 			c.UIDValidity, c.UIDNext = b.Was.UIDValidity, b.Was.UIDNext
 		}
 	}
+	p.hold(c, n)
 	p.tree.AddNode(c)
 	p.moved[c] = true
+}
+
+// hold leaves in a node what could not be written to the store, or was not yet, as
+// it was: else the next look takes it for undone by a client.
+func (p *Player) hold(c, n *changelog.Node) {
+	late := n.IsAccount() && p.unset
+	if b := p.isNow[n]; b != nil && b.Was != nil && len(b.Attrs) > 0 && !p.stands[b] {
+		late = true
+	}
+	sub := false
+	if len(p.unsub) > 0 && !n.IsAccount() {
+		s := p.Plan.after.In(n.GUID())
+		sub = s != nil && p.unsub[s.Path]
+	}
+	if !late && !sub {
+		return
+	}
+	if late {
+		c.Attrs = nil
+	}
+	if sub {
+		c.Subs = nil
+	}
+	for _, was := range p.In.Before.Nodes {
+		if was.IsAccount() != n.IsAccount() || !n.IsAccount() && !shareGUID(was, n) {
+			continue
+		}
+		if late {
+			c.Attrs = append(c.Attrs, was.Attrs...)
+		}
+		if sub {
+			c.Subs = append(c.Subs, was.Subs...)
+		}
+	}
+	changelog.SortAttrs(c.Attrs)
+	slices.SortFunc(c.Subs, func(a, b changelog.BoolWrite) int { return a.Dot.Compare(b.Dot) })
 }
 
 // putNodes writes the nodes that changed since the last time.

@@ -226,8 +226,11 @@ func (w *diskWorld) residue() ([]string, error) {
 	return out, nil
 }
 
-func (w *diskWorld) fault(_, n int, err error) { w.d.Arm(n, err) }
-func (w *diskWorld) faulted() bool             { return true }
+func (w *diskWorld) fault(_, n int, err error) {
+	w.d.Arm(n, err)
+	w.power = true // the removal of a lock may fail, too
+}
+func (w *diskWorld) faulted() bool { return true }
 
 // runOptions are those of one run.
 type runOptions struct {
