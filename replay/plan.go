@@ -21,9 +21,18 @@ type Input struct {
 	Policy  *merge.Policy
 	// Absent are messages (by ID) that the store does not show, nobody knows why.
 	Absent map[changelog.Dot]bool
+	// Shows, of a store that was restored, is what it shows besides Layout; nil: as
+	// Before has it.
+	Shows *Shows
 	// Live reports whether a node holds mail that the merge did not look at, Held
 	// whether it holds any.
 	Live, Held func(store.MailboxGUID) bool
+}
+
+// Shows is what a store shows of the account as a whole.
+type Shows struct {
+	Subscriptions []store.Name
+	Attributes    map[string]string
 }
 
 // Box is one mailbox of the store during a run.
@@ -223,6 +232,10 @@ func byPath(a, b *Box) int { return store.CompareNames(a.Path, b.Path) }
 
 func (p *planner) subscriptions() {
 	have := p.in.Before.Subscriptions(p.in.Layout)
+	attrs := accountAttrs(p.in.Before)
+	if s := p.in.Shows; s != nil {
+		have, attrs = s.Subscriptions, s.Attributes
+	}
 	want := p.in.After.Tree.Subscriptions(p.after)
 	for _, n := range want {
 		if !slices.Contains(have, n) {
@@ -234,7 +247,7 @@ func (p *planner) subscriptions() {
 			p.plan.Unsubscribe = append(p.plan.Unsubscribe, n)
 		}
 	}
-	p.plan.Attrs = changedAttrs(accountAttrs(p.in.Before), accountAttrs(p.in.After.Tree))
+	p.plan.Attrs = changedAttrs(attrs, accountAttrs(p.in.After.Tree))
 }
 
 func accountAttrs(t *changelog.Tree) map[string]string {

@@ -291,6 +291,11 @@ func (l *Local) Tree(ctx context.Context, r *merge.Result, side int) error {
 	l.Result, l.Side = r, side
 	in := replay.Input{Before: l.Look.Tree, Layout: l.Look.Layout, After: r.After[side], Records: l.records, Policy: l.Policy,
 		Live: l.rest(), Held: l.live, Absent: l.absent}
+	if l.Look.Restored && len(l.reports) == 0 {
+		if err := l.restored(ctx, &in); err != nil {
+			return err
+		}
+	}
 	var err error
 	l.Player, err = replay.NewPlayer(l.Rec.Store(), l.Rec.Account(), in, l.Now, l.Peer)
 	if err != nil || l.DryRun || l.ReadOnly {
