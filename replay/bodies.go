@@ -70,6 +70,18 @@ func (p *Player) addBatch(ctx context.Context, b *Box, items []Item) error {
 	return p.bind(ctx, b, staged)
 }
 
+// Abandon removes what waits out of sight, when the plan is not played to its end.
+func (p *Player) Abandon() error {
+	var all []*store.Staged
+	for _, items := range p.staged {
+		for _, s := range items {
+			all = append(all, s.st)
+		}
+	}
+	clear(p.staged)
+	return p.Store.Unstage(all)
+}
+
 // stageAll writes the messages out of sight, several at once.
 func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedItem, error) {
 	type done struct {
@@ -224,7 +236,7 @@ func (p *Player) bind(ctx context.Context, b *Box, staged []stagedItem) error {
 	var events []changelog.Event
 	for i, s := range staged {
 		if res.Add[i].Err != nil {
-			p.failItem(s.item, b, "copy", res.Add[i].Err)
+			p.failItem(s.item, b, "copy", errors.Join(res.Add[i].Err, p.Store.Unstage([]*store.Staged{s.st})))
 			continue
 		}
 		p.Report.Copied++

@@ -147,6 +147,7 @@ func (p *Player) change(ctx context.Context, b *Box) error {
 	}
 	batch := p.Account.Batch()
 	events := p.changed(batch, b, ch, res)
+	delete(p.staged, b)
 	if b.Node != nil {
 		p.renumber(batch, b)
 	}
@@ -192,7 +193,7 @@ func (p *Player) changed(batch *logdb.Batch, b *Box, ch *store.Change, res *stor
 	var events []changelog.Event
 	for i, s := range p.staged[b] {
 		if e := res.Add[i].Err; e != nil {
-			p.failItem(s.item, b, "copy", e)
+			p.failItem(s.item, b, "copy", errors.Join(e, p.Store.Unstage([]*store.Staged{s.st})))
 			continue
 		}
 		p.Report.Copied++

@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -65,13 +66,14 @@ func firstOf(r *store.Result, err error) error {
 	return nil
 }
 
-// message picks the k-th message (by key; k is taken modulo their number).
+// message picks the k-th message in the order in which they were made, which no
+// chance of GUIDs decides; k is taken modulo their number.
 func message(s store.Store, n store.Name, k int) (store.Message, bool, error) {
 	ms, err := list(s, n)
 	if err != nil || len(ms) == 0 {
 		return store.Message{}, false, err
 	}
-	slices.SortFunc(ms, func(a, b store.Message) int { return int(a.UID) - int(b.UID) })
+	slices.SortFunc(ms, func(a, b store.Message) int { return cmp.Or(a.Received.Compare(b.Received), int(a.UID)-int(b.UID)) })
 	return ms[k%len(ms)], true, nil
 }
 

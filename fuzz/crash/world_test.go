@@ -497,14 +497,14 @@ func judge(w world, o runOptions, want string) error {
 		return err
 	}
 	if blank(d[0]) != blank(d[1]) {
-		return fmt.Errorf("the sides differ:\n%s\n%s", d[0], d[1])
+		return fmt.Errorf("the sides differ, near (+) and far (-):\n%s", diff(blank(d[0]), blank(d[1])))
 	}
 	got, err := plain(w, 1-o.source)
 	if err != nil {
 		return err
 	}
 	if got != want {
-		return fmt.Errorf("got\n%swant\n%s%s", got, want, diff(got, want))
+		return fmt.Errorf("the result is another, got (+) and wanted (-):\n%s", diff(got, want))
 	}
 	left, err := w.residue()
 	if err != nil || len(left) > 0 {

@@ -167,6 +167,13 @@ func talk(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *P
 	whole := o.Whole
 	for first := true; ; first = false {
 		more, err := res.part(ctx, recs, o, first, &whole)
+		if err != nil {
+			for _, e := range res.Ends {
+				if e.Player != nil {
+					err = errors.Join(err, e.Player.Abandon())
+				}
+			}
+		}
 		if err != nil || !more {
 			return errors.Join(err, marks(ctx, recs, res, o))
 		}
