@@ -61,6 +61,13 @@ type Options struct {
 	memTable uint64 // bytes; 0: memTableSize. Small ones make tests flush and compact
 }
 
+// IsDamage reports whether an error comes of a database that cannot be read, as
+// against one that cannot be reached or written.
+func IsDamage(err error) bool {
+	ce := (*changelog.CorruptError)(nil)
+	return errors.As(err, &ce) || pebble.IsCorruptionError(err)
+}
+
 // DB is an open database. It may be used by several goroutines.
 type DB struct {
 	p    *pebble.DB
@@ -117,6 +124,8 @@ func (d *DB) open() (err error) {
 		opts.MemTableSize = d.o.memTable
 	}
 	opts.Experimental.ReadSamplingMultiplier = -1 // reading writes nothing
+	// Whoever reads a damaged table is told; that is not the end of the process.
+	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	d.p, err = pebble.Open(d.dir, opts)
 	if errors.Is(err, pebble.ErrDBDoesNotExist) {
 		return store.ErrGone
@@ -245,7 +254,12 @@ func (l logger) Errorf(format string, args ...any) {
 
 func (l logger) Fatalf(format string, args ...any) {
 	l.d.dead.Store(true)
-	err := fmt.Errorf("change log: "+format, args...)
+	err := error(fmt.Errorf("change log: "+format, args...))
+	for _, a := range args {
+		if why, ok := a.(error); ok {
+			err = fmt.Errorf("change log: %w", why)
+		}
+	}
 	if l.d.o.Fatal != nil {
 		l.d.o.Fatal(err)
 	}

@@ -83,6 +83,11 @@ func (r *syncRun) prepare() (err error) {
 	b.Reverse, b.LockWait, b.DryRun = r.reverse, r.lockWait, r.dry
 	b.MaxDelete, b.Policy, b.SpecialUse = r.maxDelete, r.policy, r.uses
 	b.Notice = func(l engine.Level, s string) { r.msg.print(l, s) }
+	b.Fatal = func(exit int, err error) {
+		r.msg.print(engine.Error, err.Error())
+		r.last.now(exit, err)
+		os.Exit(exit)
+	}
 	if err := r.logLimits(b); err != nil {
 		return err
 	}

@@ -69,6 +69,9 @@ type Options struct {
 	Progress func(Progress)
 	// Notice receives one line each: errors, warnings, and debug lines.
 	Notice func(Level, string)
+	// Fatal is called, from any goroutine, when the change log can go on no longer;
+	// exit is the status that err calls for. It ends the process. nil: a panic.
+	Fatal func(exit int, err error)
 }
 
 // Level is the weight of a notice.

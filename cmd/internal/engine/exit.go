@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"syscall"
 
-	"dsync/changelog"
 	"dsync/changelog/logdb"
 	"dsync/store"
 )
@@ -53,7 +52,7 @@ func ExitOf(err error) int {
 	if f := (*Failure)(nil); errors.As(err, &f) {
 		return f.Exit
 	}
-	if c := (*changelog.CorruptError)(nil); errors.As(err, &c) || errors.Is(err, logdb.ErrFormat) {
+	if logdb.IsDamage(err) || errors.Is(err, logdb.ErrFormat) {
 		return ExitData
 	}
 	for _, e := range exitOf {

@@ -52,7 +52,7 @@ func doRun(ctx context.Context, o Options) *Report {
 	start := time.Now()
 	r := &run{o: o, rep: &Report{State: o.State}}
 	r.rep.Sides = [2]Side{{Location: o.Near}, {Location: o.Far}}
-	err := r.do(ctx)
+	err := r.damage(r.do(ctx))
 	for i, s := range r.st {
 		if s != nil {
 			c := s.Cost()
@@ -82,7 +82,7 @@ func (r *run) do(ctx context.Context) (err error) {
 	if err := os.MkdirAll(r.o.ChangeLog, 0o700); err != nil {
 		return fmt.Errorf("change log: %w", err)
 	}
-	if r.db, err = logdb.Open(r.o.ChangeLog, logdb.Options{LockWait: r.o.LockWait}); err != nil {
+	if r.db, err = logdb.Open(r.o.ChangeLog, logdb.Options{LockWait: r.o.LockWait, Fatal: r.fatal()}); err != nil {
 		return fmt.Errorf("change log: %w", err)
 	}
 	src := r.source()
@@ -129,6 +129,23 @@ func (r *run) notice(l Level, s string) {
 	if r.o.Notice != nil {
 		r.o.Notice(l, s)
 	}
+}
+
+// fatal ends the process when the change log cannot be written.
+func (r *run) fatal() func(error) {
+	if r.o.Fatal == nil {
+		return nil
+	}
+	return func(err error) { r.o.Fatal(ExitOf(err), r.damage(err)) }
+}
+
+// damage says how to go on when the change log cannot be read.
+func (r *run) damage(err error) error {
+	if !logdb.IsDamage(err) {
+		return err
+	}
+	return Fail(ExitData, fmt.Errorf("%w; the change log is damaged: nothing is lost by it, but move %s away, so that the next run compares everything anew "+
+		"(mail deleted on one side only since the last run comes back then)", err, r.o.ChangeLog))
 }
 
 var directions = map[Mode]merge.Direction{Sync: merge.TwoWay, OneWay: merge.OneWay, Backup: merge.Mirror}
