@@ -347,10 +347,10 @@ func (p *Player) put(batch *logdb.Batch, b *Box, rec *logdb.Record) {
 		row.Digest.Add(DigestOf(rec))
 	}
 	if held > 1 {
-		p.late = append(p.late, lateRecord{rec, olds})
+		p.late = append(p.late, lateRecord{rec, p.asStored(olds)})
 		return
 	}
-	putRecord(batch, olds, rec)
+	putRecord(batch, p.asStored(olds), rec)
 }
 
 // uncount takes a record out of the mailbox that held it.

@@ -214,9 +214,10 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 			rec.Mailbox, rec.ShownFlags, rec.ShownKeywords = store.MailboxGUID{}, 0, nil
 		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && slices.Equal(m.Keywords, it.keywords):
 			rec.Handle, rec.Inode, rec.Hash = m.Handle, m.Inode, m.Hash
-		case it.effect == effectPut && !found && elsewhere[it.key].Handle != "":
-			// A client moved it on. A name that was there before proves nothing: the
-			// effect was a move, and may not have been made.
+		case it.effect == effectPut && (found || elsewhere[it.key].Handle != ""):
+			// Made visible and not bound to its UID yet, or a client changed it since, or
+			// moved it on. A name that was there before proves nothing: the effect was a
+			// move or a change, and may not have been made.
 			if was, err := s.held(it.entry, it.key); was || err != nil {
 				if err != nil {
 					return err
@@ -224,6 +225,9 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 				continue
 			}
 			rec.Handle = store.Handle(it.key)
+			if found {
+				rec.UID = m.UID
+			}
 		default:
 			continue
 		}

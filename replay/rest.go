@@ -99,8 +99,31 @@ func (p *Player) flags(ctx context.Context, b *Box) error {
 	return p.finish(ctx, b, batch, events, ids)
 }
 
-// rehandle notes the new handle of a record that is to be changed once more.
-func (p *Player) rehandle(r *logdb.Record, d store.Done) { r.Handle, r.Hash = d.Handle, d.Hash }
+// rehandle notes the new handle of a record that is to be changed once more. What
+// the log has of it is kept: its place in the index goes by the old hash.
+func (p *Player) rehandle(r *logdb.Record, d store.Done) {
+	if p.stored == nil {
+		p.stored = map[*logdb.Record]*logdb.Record{}
+	}
+	if p.stored[r] == nil {
+		p.stored[r] = r.Clone()
+	}
+	r.Handle, r.Hash = d.Handle, d.Hash
+}
+
+// asStored gives records as the log has them.
+func (p *Player) asStored(rs []*logdb.Record) []*logdb.Record {
+	if len(p.stored) == 0 {
+		return rs
+	}
+	out := make([]*logdb.Record, len(rs))
+	for i, r := range rs {
+		if out[i] = p.stored[r]; out[i] == nil {
+			out[i] = r
+		}
+	}
+	return out
+}
 
 // flagged is the event of a change of flags, under the newest write that made it.
 func (p *Player) flagged(it Item, b *Box) changelog.Event {

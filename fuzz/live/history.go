@@ -133,7 +133,9 @@ func (w *world) history(o Op) error {
 	case pure.Restore:
 		err = a.restore()
 	case pure.Clone:
-		if o.R != o.Peer {
+		// An empty store in the place of one that the log knows is not a copy but
+		// a loss, which the safety brake is for.
+		if o.R != o.Peer && marked(w.acc[o.Peer]) {
 			err = a.become(w.acc[o.Peer])
 		}
 	case pure.LostLog:
@@ -158,6 +160,17 @@ func (w *world) history(o Op) error {
 		w.nexts[o.R] = map[boxKey]store.UID{}
 	}
 	return nil
+}
+
+// marked reports whether an account has been in a run.
+func marked(a account) bool {
+	s, err := a.open()
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	_, ok, err := s.Mark()
+	return ok && err == nil
 }
 
 // loseLog drops a replica's account from the change log.

@@ -55,6 +55,7 @@ type world struct {
 	mode   Mode
 	model  *model
 	real   bool // the clock is the system's
+	trace  bool // say what is done
 	strict bool // tokens are messages: the model is asked
 
 	mu     sync.Mutex
@@ -164,6 +165,9 @@ func (w *world) run(o Op) error {
 // client makes a client's operation and tells the model.
 func (w *world) client(o Op) error {
 	touched, err := w.acc[o.R].do(o)
+	if w.trace {
+		fmt.Println("client", o, touched)
+	}
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
@@ -235,6 +239,18 @@ func (w *world) pair(a, b int, o session.PairOptions) (*session.PairResult, erro
 		defer st[i].Close()
 	}
 	res, err := session.Pair(bg, w.db, st, o)
+	if w.trace {
+		fmt.Println("run", a, b, err, trouble(res))
+		for i, r := range []int{a, b} {
+			l, _ := list(w.acc[r])
+			fmt.Println(l.text, res.Looks[i].Events, res.Changed[i])
+		}
+	}
+	if err == nil && !o.DryRun {
+		if err := sound(res); err != nil {
+			return res, err
+		}
+	}
 	if err == nil && res.Outcome != nil && !o.DryRun {
 		out := res.Outcome
 		s := changelog.NewState(changelog.Side{Replica: res.Replicas[0], Position: out.Positions[0]}, changelog.Side{Replica: out.Peer, Position: out.Positions[1]}, [16]byte{})
@@ -257,6 +273,17 @@ func (w *world) sync(a, b int, o session.PairOptions) (*session.PairResult, erro
 	w.compared++
 	o.Whole, o.Between = true, nil
 	return w.pair(a, b, o)
+}
+
+// sound is that the logs agree with themselves after a run.
+func sound(res *session.PairResult) error {
+	for i, e := range res.Ends {
+		ps, err := e.Rec.Account().Check()
+		if err != nil || len(ps) > 0 {
+			return fmt.Errorf("P14: log of side %d after the run: %v %w", i, ps, err)
+		}
+	}
+	return nil
 }
 
 // disagrees is what the program does with a state: unless it is what both logs
@@ -378,7 +405,7 @@ func (w *world) quiet(a, b int) error {
 		return fmt.Errorf("P2: the second run found trouble: %v, equal %v", bad, res.Outcome.Equal)
 	}
 	if res.Changed[0] || res.Changed[1] || res.Looks[0].Events+res.Looks[1].Events > 0 {
-		return fmt.Errorf("P2: the second run wrote: %v, events %d and %d", res.Changed, res.Looks[0].Events, res.Looks[1].Events)
+		return fmt.Errorf("P2: the second run wrote: %v, events %v and %v", res.Changed, w.events(res, 0), w.events(res, 1))
 	}
 	if len(res.Outcome.Decisions) > 0 {
 		return fmt.Errorf("P25: the second run reports %v", res.Outcome.Decisions)
@@ -394,6 +421,16 @@ func (w *world) quiet(a, b int) error {
 		return fmt.Errorf("P2: the second run left traces:\n%s%s", diff(ta, ta2), diff(tb, tb2))
 	}
 	return nil
+}
+
+// events lists what the look of a run found at one side.
+func (w *world) events(res *session.PairResult, side int) (out []string) {
+	acc := res.Ends[side].Rec.Account()
+	acc.Events(0, func(_ uint64, _ int64, e *changelog.Event) error {
+		out = append(out, fmt.Sprintf("%+v", e))
+		return nil
+	})
+	return out[max(0, len(out)-res.Looks[side].Events):]
 }
 
 func (w *world) traces(a, b int) (string, string, error) {
