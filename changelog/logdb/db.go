@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -65,8 +66,10 @@ type Options struct {
 // against one that cannot be reached or written.
 func IsDamage(err error) bool {
 	ce := (*changelog.CorruptError)(nil)
-	return errors.As(err, &ce) || pebble.IsCorruptionError(err)
+	return errors.As(err, &ce) || pebble.IsCorruptionError(err) || errors.Is(err, errDamage)
 }
+
+var errDamage = errors.New("damaged")
 
 // DB is an open database. It may be used by several goroutines.
 type DB struct {
@@ -131,6 +134,9 @@ func (d *DB) open() (err error) {
 		return store.ErrGone
 	}
 	if err != nil {
+		if e := syscall.Errno(0); !errors.As(err, &e) || errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", errDamage, err) // Pebble does not always say so
+		}
 		return err
 	}
 	if err = d.checkFormat(); err != nil {

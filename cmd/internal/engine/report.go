@@ -25,7 +25,11 @@ func (r *run) collect() {
 		r.rep.Compared += l.Compared
 		r.rep.Warnings = append(r.rep.Warnings, l.Warnings...)
 		for _, s := range l.Skipped {
-			r.item(Item{Side: sideNames[i], Mailbox: s.Mailbox, What: s.Item, Reason: s.Err.Error(), Exit: ExitOf(s.Err)})
+			exit := ExitOf(s.Err)
+			if exit == ExitInternal {
+				exit = ExitData
+			}
+			r.item(Item{Side: sideNames[i], Mailbox: s.Mailbox, What: s.Item, Reason: s.Err.Error(), Exit: exit})
 		}
 		for _, n := range l.Doubt {
 			r.item(Item{Side: sideNames[i], Mailbox: n, What: "mailbox", Reason: "it changed while it was looked at", Exit: ExitAgain})

@@ -28,7 +28,7 @@ func Look(loc string) (store.Store, error) {
 			return nil, fmt.Errorf("open %s: CONTROL: %w: %w", l, store.ErrGone, err)
 		}
 	}
-	return maildir.Open(options(l))
+	return opened(maildir.Open(options(l)))
 }
 
 // Open opens an account to be synced.
@@ -37,7 +37,7 @@ func Open(loc string) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return maildir.Open(options(l))
+	return opened(maildir.Open(options(l)))
 }
 
 // Create makes an account with an empty INBOX where there is none, and opens it.
@@ -46,7 +46,15 @@ func Create(loc string) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return maildir.Create(options(l))
+	return opened(maildir.Create(options(l)))
+}
+
+// opened gives no store with an error, rather than one that is a nil pointer.
+func opened(s *maildir.Store, err error) (store.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func options(l location.Location) maildir.Options {
