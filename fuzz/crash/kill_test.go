@@ -102,7 +102,7 @@ func (p *pair) run(args ...string) int {
 		p.t.Fatal(err)
 	}
 	if strings.Contains(p.text, "goroutine ") || strings.Contains(p.text, "internal error") {
-		p.t.Errorf("%v crashed:\n%s", args, p.text)
+		p.t.Errorf("%v crashed:\n%.600s", args, p.text)
 	}
 	return c.ProcessState.ExitCode()
 }

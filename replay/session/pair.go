@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -57,7 +58,7 @@ func Pair(ctx context.Context, db *logdb.DB, st [2]store.Store, o PairOptions) (
 	if st[0].Identity() == st[1].Identity() {
 		return nil, fmt.Errorf("%w: %s", ErrSameStore, st[0].Location())
 	}
-	unlock, err := lockBoth(ctx, st, o.LockWait)
+	unlock, err := lockBoth(ctx, st, o)
 	if err != nil {
 		return nil, err
 	}
@@ -90,16 +91,23 @@ func (o *PairOptions) readOnly(i int) bool {
 
 // lockBoth locks both stores, always in the same order, so that two runs that
 // start from either end do not wait for each other.
-func lockBoth(ctx context.Context, st [2]store.Store, wait time.Duration) (func(), error) {
+func lockBoth(ctx context.Context, st [2]store.Store, o PairOptions) (func(), error) {
 	first, second := 0, 1
 	if st[1].Identity() < st[0].Identity() {
 		first, second = 1, 0
 	}
-	a, err := st[first].Lock(ctx, wait)
+	lock := func(i int) (func() error, error) {
+		unlock, err := st[i].Lock(ctx, o.LockWait)
+		if o.readOnly(i) && (errors.Is(err, store.ErrReadOnly) || errors.Is(err, fs.ErrPermission)) {
+			return func() error { return nil }, nil // it cannot be written, nor locked
+		}
+		return unlock, err
+	}
+	a, err := lock(first)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", st[first].Location(), err)
 	}
-	b, err := st[second].Lock(ctx, wait)
+	b, err := lock(second)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", st[second].Location(), err), a())
 	}
