@@ -384,6 +384,9 @@ func (w *world) whole(a, b int) error {
 	if err := w.stable(b, after[1]); err != nil {
 		return err
 	}
+	if err := w.witness(a, b); err != nil {
+		return err
+	}
 	return w.quiet(a, b)
 }
 
