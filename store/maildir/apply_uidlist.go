@@ -25,6 +25,9 @@ const slack = 256
 // file.
 func (a *applier) writeUIDList() error {
 	e := a.edit
+	if err := a.leave(); err != nil {
+		return err
+	}
 	a.header()
 	if !a.list.present && len(e.added) == 0 && !e.header {
 		return nil
@@ -65,6 +68,34 @@ func (a *applier) writeUIDList() error {
 		e.hdr.valid = v
 	}
 	return a.s.replace(a.b.ctl, uidlistName, e.encode(), a.b.ctlPerms)
+}
+
+// leave drops, before a new UIDVALIDITY, the lines of messages that are gone or go
+// now: UIDNEXT is then what was asked for, and not above a UID of the old period.
+func (a *applier) leave() error {
+	if !a.newValidity() {
+		return nil
+	}
+	for _, i := range a.expunged {
+		a.edit.drop[i] = true
+	}
+	wished := make(map[int]bool, len(a.wishes))
+	for _, w := range a.wishes {
+		wished[w.line] = wished[w.line] || w.err == nil
+	}
+	for i := range a.list.recs {
+		if a.edit.drop[i] || wished[i] {
+			continue
+		}
+		dead, err := a.dead(i)
+		if err != nil {
+			return err
+		}
+		if dead {
+			a.edit.drop[i] = true
+		}
+	}
+	return nil
 }
 
 // header takes in the change's header fields.

@@ -352,9 +352,10 @@ func (s *Store) Cleanup(ctx context.Context, in []store.Name) error {
 		}
 		b, err := s.open(n, true)
 		if err != nil {
-			if !errors.Is(err, store.ErrNoMailbox) {
-				errs = append(errs, err)
+			if errors.Is(err, store.ErrNoMailbox) {
+				err = s.cleanParent(n)
 			}
+			errs = append(errs, err)
 			continue
 		}
 		errs = append(errs, s.cleanDir(b.tmp, false), s.cleanDir(b.mail, false))
@@ -364,6 +365,21 @@ func (s *Store) Cleanup(ctx context.Context, in []store.Name) error {
 		b.close()
 	}
 	return errors.Join(errs...)
+}
+
+// cleanParent cleans a directory that is no mailbox (yet): a run may have died while
+// it filled it.
+func (s *Store) cleanParent(n store.Name) error {
+	p, err := s.find(n)
+	if err != nil {
+		return nil
+	}
+	d, err := p.root.OpenDir(p.rel)
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	return s.cleanDir(d, false)
 }
 
 // roots lists the directories that the account consists of, each once.
