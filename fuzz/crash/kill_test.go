@@ -303,11 +303,15 @@ func killRing(t *testing.T, m killMode, kills, messages int, seed uint64) {
 	}
 	restore()
 	_, was := base.phase(times{})
-	start := time.Now()
-	if code := base.run(args...); code != 0 {
-		t.Fatalf("without a kill: %d\n%s", code, base.text)
+	whole := time.Hour
+	for range 3 { // the quickest, lest the kills come too late
+		restore()
+		start := time.Now()
+		if code := base.run(args...); code != 0 {
+			t.Fatalf("without a kill: %d\n%s", code, base.text)
+		}
+		whole = min(whole, time.Since(start))
 	}
-	whole := time.Since(start)
 	want := base.bodies(base.b)
 	phases := map[string]int{}
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -403,7 +407,7 @@ func mapDiff(got, want map[string]int) string {
 
 // E5, P14: the program is killed at any moment; the next run makes it good.
 func TestKill(t *testing.T) {
-	kills, messages := 10, 300
+	kills, messages := 8, 200
 	if long() {
 		kills, messages = 210, 1000
 	}
