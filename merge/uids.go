@@ -241,6 +241,12 @@ func (m *merger) stands(g *group, n *changelog.Node, st standing) (store.UID, bo
 	return u, true
 }
 
+// metAnew reports whether a mailbox of the other side was met there without history,
+// and side s has not seen that yet: it is no longer news after the first run.
+func (m *merger) metAnew(s int, n *changelog.Node) bool {
+	return foundOnly(n) && slices.ContainsFunc(n.Creates, func(c changelog.Create) bool { return !m.side[s].Seen.Has(c.Dot) })
+}
+
 // renumbered reports a message that a side showed at this path under a UID, and
 // that gets another: rule 1, under a new UIDVALIDITY rule 22. Where the other side
 // has passed the UID in a mailbox that it met without history, the message was
@@ -274,7 +280,7 @@ func (m *merger) renumbered(g *group, to store.UID, slot *changelog.Slot, uv sto
 		Reason: "the other side had used that UID, or had passed it"}
 	if oldUV != uv {
 		d.Rule, d.Name, d.Reason = 22, "uidvalidity", "the larger UIDVALIDITY and its side's UIDs stand"
-	} else if o := m.holding(1-side, slot.Holder); len(g.side[1-side]) == 0 && o != nil && foundOnly(o) && !foundMessage(old) && old.UID < o.UIDNext && o.UIDValidity == uv {
+	} else if o := m.holding(1-side, slot.Holder); len(g.side[1-side]) == 0 && o != nil && m.metAnew(side, o) && !foundMessage(old) && old.UID < o.UIDNext && o.UIDValidity == uv {
 		d.Rule, d.Name, d.Reason = 28, "log-lost", "back: log lost"
 	}
 	m.out.Decisions = append(m.out.Decisions, d)

@@ -171,6 +171,11 @@ func (p *Player) stage(ctx context.Context, b *Box, it Item) (*store.Staged, err
 		return nil, err
 	}
 	defer body.Close()
+	if !held && hint != string(m.Content.GUID) {
+		if held, err = p.holdsGUID(store.GUID(hint)); err != nil {
+			return nil, err
+		}
+	}
 	m.Key = p.Store.ChooseKey(hint, !held)
 	return p.Store.Stage(ctx, b.Path, m, body)
 }
@@ -296,6 +301,25 @@ func (p *Player) undone(ids []uint64, err error) error {
 		}
 	}
 	return nil
+}
+
+// holdsGUID reports whether the store holds a message of this GUID, whose file may have
+// it for a name: other bytes under one GUID (conflicts.md 29) have one name.
+func (p *Player) holdsGUID(g store.GUID) (bool, error) {
+	same, err := p.Account.ByGUID(g)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range same {
+		r, err := p.Account.Record(d)
+		if err != nil {
+			return false, err
+		}
+		if r != nil && !r.Mailbox.IsZero() {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // stop passes on errors that end the run: cancellation and a dead log. Everything

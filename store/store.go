@@ -159,7 +159,9 @@ type MoveIn struct {
 	Keywords []string
 }
 
-// UIDChange gives a message a (new) UID, and its GUID if the store had none.
+// UIDChange gives a message a (new) UID, and this GUID, if the store keeps GUIDs: its
+// own where it had none, another only with another UID (conflicts.md 29). "" leaves
+// it.
 type UIDChange struct {
 	Handle Handle
 	UID    UID

@@ -99,6 +99,9 @@ func listStore(s store.Store) (*listing, error) {
 	l := &listing{boxes: map[store.Name]store.Status{}}
 	var b strings.Builder
 	for _, m := range tree.Mailboxes {
+		if m.NoSelect && !slices.ContainsFunc(tree.Mailboxes, func(c store.MailboxInfo) bool { return !c.NoSelect && c.Name.IsUnder(m.Name) }) {
+			continue // an empty directory: not kept (tree.md)
+		}
 		if m.NoSelect {
 			fmt.Fprintf(&b, "mailbox %q noselect\n", m.Name)
 			continue
@@ -147,7 +150,10 @@ func (l *listing) mailbox(ctx context.Context, s store.Store, n store.Name, b *s
 			return fmt.Errorf("body damaged: %q", body)
 		}
 		l.msgs = append(l.msgs, message{m, n, t})
-		kws := slices.Clone(m.Keywords)
+		var kws []string
+		for _, k := range m.Keywords {
+			kws = append(kws, store.FoldKeyword(k)) // a Maildir has one spelling for a mailbox
+		}
 		slices.Sort(kws)
 		fmt.Fprintf(b, "  %d %q %s [%s] %v %s %d\n", m.UID, m.Content.GUID, t, strings.Join(m.Flags.Names(), " "), kws, m.Received.UTC().Format(time.RFC3339), m.Content.Size)
 	}

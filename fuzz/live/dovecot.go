@@ -89,6 +89,9 @@ func (a *dovecotAccount) do(o pure.Op) ([]string, error) {
 		}
 		err = c.Rename(box, to)
 	case pure.DeleteBox:
+		// Its index goes with it. Should new mail bring the mailbox back, Dovecot
+		// counts anew.
+		a.seen = map[string]dovecot.Mailbox{}
 		err = c.Delete(box)
 	case pure.Subscribe:
 		err = c.Subscribe(box)
@@ -169,10 +172,15 @@ func (w *world) witness(a, b int) error {
 		if err != nil {
 			return fmt.Errorf("Dovecot lists %d: %w", r, err)
 		}
-		texts[i] = l.String()
+		l.Mailboxes = slices.DeleteFunc(l.Mailboxes, func(m dovecot.Mailbox) bool {
+			return m.NoSelect && !slices.ContainsFunc(l.Mailboxes, func(c dovecot.Mailbox) bool { return !c.NoSelect && strings.HasPrefix(c.Name, m.Name+"/") })
+		})
+		texts[i] = strings.ToLower(l.String()) // keywords: one spelling a mailbox
+		old := x.seen
+		x.seen = map[string]dovecot.Mailbox{}
 		for _, m := range l.Mailboxes {
 			key := fmt.Sprint(m.GUID, m.UIDValidity)
-			was, known := x.seen[key]
+			was, known := old[key]
 			x.seen[key] = m
 			if !known || m.NoSelect {
 				continue

@@ -260,6 +260,7 @@ func (ap *applying) uidChanges() error {
 				return nil, fmt.Errorf("a UID of ours: %w", store.ErrUnsupported)
 			}
 			ap.wish(m, u.UID, d, func() {})
+			ap.want[len(ap.want)-1].guid = u.GUID
 			return m, nil
 		})
 		if err != nil {

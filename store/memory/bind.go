@@ -14,6 +14,7 @@ import (
 type wish struct {
 	m    *message
 	uid  store.UID
+	guid store.GUID // of a message that is to have another; "": leave
 	done *store.Done
 	undo func()
 	lost error
@@ -116,6 +117,10 @@ func (ap *applying) give() {
 			w.undo()
 			*w.done = store.Done{Err: fmt.Errorf("change %q: %w", ap.n, w.lost)}
 			continue
+		}
+		if w.guid != "" && w.guid != w.m.guid && a.caps.KeepGUIDs {
+			w.m.guid, b.uidPrint = w.guid, a.rng.Uint64()
+			a.modified(b, w.m, false)
 		}
 		if w.uid == 0 || w.uid == w.m.uid {
 			continue
