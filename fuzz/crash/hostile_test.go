@@ -347,10 +347,10 @@ func TestFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("mounting needs root")
 	}
-	levels := []int{0, 8, 40, 100, 180, 300}
+	levels := []int{0, 40, 180, 500, 900, 1500}
 	if long() {
 		levels = nil
-		for k := 0; k < 500; k += 12 {
+		for k := 0; k < 1400; k += 30 {
 			levels = append(levels, k)
 		}
 	}
