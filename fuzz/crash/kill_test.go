@@ -22,12 +22,16 @@ import (
 	"dsync/fuzz/mutate"
 )
 
+// built is where the binary lies, if it was built.
+var built string
+
 // program builds the binary once.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "dsync-crash-bin")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	bin := filepath.Join(dir, "dsync")
 	out, err := exec.Command("go", "build", "-o", bin, "dsync/cmd/dsync").CombinedOutput()
 	if err != nil {
@@ -38,8 +42,8 @@ var program = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if bin, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(bin))
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(code)
 }
