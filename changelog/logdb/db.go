@@ -328,7 +328,7 @@ func (d *DB) commit(b *pebble.Batch, sync bool) (err error) {
 	}
 	defer d.recoverFatal(&err)
 	if d.o.SplitBatch && b.Count() > 1 {
-		if b, err = d.firstHalf(b); err != nil {
+		if b, err = d.firstHalf(b, sync); err != nil {
 			return err
 		}
 	}
@@ -356,8 +356,9 @@ func (d *DB) commit(b *pebble.Batch, sync bool) (err error) {
 	return b.Close()
 }
 
-// firstHalf commits half of a batch and gives the rest: a mutant.
-func (d *DB) firstHalf(b *pebble.Batch) (*pebble.Batch, error) {
+// firstHalf commits half of a batch, durable where the whole would be, and gives
+// the rest: a mutant.
+func (d *DB) firstHalf(b *pebble.Batch, sync bool) (*pebble.Batch, error) {
 	halves := [2]*pebble.Batch{d.p.NewBatch(), d.p.NewBatch()}
 	r := b.Reader()
 	for i := uint32(0); ; i++ {
@@ -378,7 +379,7 @@ func (d *DB) firstHalf(b *pebble.Batch) (*pebble.Batch, error) {
 			h.DeleteRange(k, v, nil)
 		}
 	}
-	return halves[1], halves[0].Commit(pebble.NoSync)
+	return halves[1], halves[0].Commit(&pebble.WriteOptions{Sync: sync})
 }
 
 // put adds a framed value to a batch.

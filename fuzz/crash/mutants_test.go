@@ -123,9 +123,10 @@ func TestCrashAndClients(t *testing.T) {
 }
 
 // E10: the ring notices a log that does not sync, one that splits batches, and a dot
-// that is entered before its effect stands.
+// that is entered before its effect stands: each in one image of twenty at least, so
+// that no chance of timing decides.
 func TestMutantsAreCaught(t *testing.T) {
-	seeds, every := 2, 2
+	seeds, every := 3, 2
 	if long() {
 		seeds, every = 8, 1
 	}
@@ -162,8 +163,8 @@ func TestMutantsAreCaught(t *testing.T) {
 					}
 				}
 			}
-			if caught == 0 {
-				t.Fatalf("not noticed in %d images", images)
+			if caught*20 < images {
+				t.Fatalf("noticed in %d of %d images only", caught, images)
 			}
 			t.Logf("noticed in %d of %d images, as in: %.200v", caught, images, first)
 		})
