@@ -42,8 +42,8 @@ type MailboxInfo struct {
 	Name     Name
 	NoSelect bool      // exists only as a parent; holds no mail
 	Changed  time.Time // evidence for when it was made or renamed; zero if none
-	// Dir recognises a mailbox that has no GUID yet across a rename (device and
-	// inode); "" if the store has no such thing.
+	// Dir recognises a mailbox that has no GUID yet across a rename (device, inode
+	// and birth); "" if the store has no such thing.
 	Dir string
 }
 

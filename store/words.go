@@ -282,8 +282,9 @@ type Message struct {
 	// Changed is evidence for when the message came or last changed (ctime or
 	// mtime of its file); zero if there is none.
 	Changed time.Time
-	// Inode lets a client's move be told from a copy where file names change;
-	// 0 if the store has none.
+	// Inode names the message's file, also under another name, and never a later
+	// file: it lets a client's move be told from a delivery where file names
+	// change. 0 if the store has no such number.
 	Inode uint64
 	// Key is the part of the handle that flag changes leave alone (on a Maildir
 	// the base name before ":2,"): what an intent names.

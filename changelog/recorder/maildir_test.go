@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -120,4 +121,41 @@ func TestMaildirLostUIDList(t *testing.T) {
 			t.Fatalf("found again: %v", w.found())
 		}
 	}
+}
+
+// A new file that got the inode number of an expunged message, its size and its
+// date too, is a message of its own: taken for the old one moved, its body would
+// never reach the other side (P6).
+func TestMaildirInodeUsedAgain(t *testing.T) {
+	w, root := maildirWorld(t)
+	w.file(root, "cur/1.M1.host:2,")
+	w.file(root+"/.a", "cur/2.M1.host:2,")
+	w.scan(false)
+	w.quiet()
+	w.found()
+	old := root + "/cur/1.M1.host:2,"
+	was, err := os.Stat(old)
+	w.ok(err, "stat")
+	text := fmt.Appendf(nil, "Subject: 8\n\nbody\n") // as long as the other
+	if int64(len(text)) != was.Size() {
+		t.Fatalf("the message has %d bytes", was.Size())
+	}
+	w.ok(os.Remove(old), "remove")
+	for i := 0; ; i++ {
+		if i == 500 {
+			t.Skip("this file system uses no inode number again")
+		}
+		name := fmt.Sprintf("%s/.a/cur/%d.M3.host:2,", root, i+3)
+		w.ok(os.WriteFile(name, text, 0o600), "write")
+		is, err := os.Stat(name)
+		w.ok(err, "stat")
+		if is.Sys().(*syscall.Stat_t).Ino == was.Sys().(*syscall.Stat_t).Ino {
+			w.ok(os.Chtimes(name, was.ModTime(), was.ModTime()), "chtimes")
+			break
+		}
+		w.ok(os.Rename(name, fmt.Sprintf("%s.%d", root, i)), "rename")
+		defer os.Remove(fmt.Sprintf("%s.%d", root, i))
+	}
+	w.look(false)
+	w.wantFound("expunge INBOX", "deliver a")
 }

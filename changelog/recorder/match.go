@@ -210,8 +210,8 @@ func (s *scan) matchByFile(rest []*news, at []*observed) error {
 	return nil
 }
 
-// sameFile reports whether a file can be the one that the record was: inodes are
-// used again, so size, date and, if known, header must agree.
+// sameFile reports whether a file can be the one that the record was: a key may be
+// used again, a file written to, so size, date and, if known, header must agree.
 func sameFile(r *logdb.Record, f *news) bool {
 	none := store.HeaderHash{}
 	return r.Content.Size == f.Content.Size && r.Received == f.Received.Unix() &&

@@ -2,10 +2,14 @@ package maildir
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"dsync/store"
+	"dsync/store/maildir/internal/fsys"
 )
 
 // snapshot is one listing. The uidlist is read when it is first needed.
@@ -144,7 +148,7 @@ func (sn *snapshot) Describe(ctx context.Context, idx []int) ([]store.Message, [
 // stat fills in date, size and inode; false if the message is gone.
 func (sn *snapshot) stat(b *box, m *store.Message) (bool, *store.Skip) {
 	dir, name := b.file(m.Handle)
-	in, err := dir.Stat(name)
+	in, err := dir.StatBirth(name)
 	if missing(err) {
 		// new -> cur is no visible change, so the message is what it was.
 		for _, alias := range aliases(m.Handle) {
@@ -152,7 +156,7 @@ func (sn *snapshot) stat(b *box, m *store.Message) (bool, *store.Skip) {
 			if d == nil {
 				continue
 			}
-			if in, err = d.Stat(n); err == nil {
+			if in, err = d.StatBirth(n); err == nil {
 				m.Handle = alias
 				break
 			}
@@ -173,8 +177,20 @@ func (sn *snapshot) stat(b *box, m *store.Message) (bool, *store.Skip) {
 	m.Received = received(in.Mtime)
 	m.Content.Size = in.Size
 	m.Changed = time.Unix(0, in.Ctime).UTC()
-	m.Inode = in.Ino
+	m.Inode = fileID(in)
 	return true, nil
+}
+
+// fileID names a file for good: its inode number and when it was born, since a file
+// system gives the number of a removed file to the next one. 0 if that is not known.
+func fileID(in fsys.Info) uint64 {
+	if in.Btime == 0 {
+		return 0
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], in.Ino)
+	binary.BigEndian.PutUint64(b[8:], uint64(in.Btime))
+	return xxhash.Sum64(b[:])
 }
 
 // received is a modification time in whole seconds.

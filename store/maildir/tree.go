@@ -96,7 +96,7 @@ func (s *Store) flat() (out []node, skipped []store.Skip, err error) {
 // there is no cur.
 func (s *Store) inspect(nd *node, dir string) bool {
 	var err error
-	if nd.cur, err = s.root.Stat(join(dir, "cur")); err != nil || !nd.cur.IsDir() {
+	if nd.cur, err = s.root.StatBirth(join(dir, "cur")); err != nil || !nd.cur.IsDir() {
 		return false
 	}
 	nd.mail = true
@@ -164,7 +164,7 @@ func (s *Store) visit(d fsys.Dir, levels []string, out []node, sum hash.Hash) ([
 	if s.layout.dirname != "" {
 		cur = s.layout.dirname + "/cur"
 	}
-	if in, err := sub.Stat(cur); err == nil && in.IsDir() {
+	if in, err := sub.StatBirth(cur); err == nil && in.IsDir() {
 		nd.mail, nd.cur = true, in
 	}
 	if nd.self, err = sub.Self(); err != nil {
@@ -278,7 +278,7 @@ func (s *Store) mailboxes(nodes []node) ([]store.MailboxInfo, error) {
 	if _, ok := byName[store.Inbox]; !ok || s.layout.dirname == "" {
 		p := s.place(store.Inbox)
 		nd := node{name: store.Inbox}
-		if in, err := p.root.Stat(join(p.rel, "cur")); err == nil && in.IsDir() {
+		if in, err := p.root.StatBirth(join(p.rel, "cur")); err == nil && in.IsDir() {
 			nd.mail, nd.cur = true, in
 		} else if err != nil && !missing(err) {
 			return nil, err
@@ -305,8 +305,9 @@ func info(nd node) store.MailboxInfo {
 	mi := store.MailboxInfo{Name: nd.name, NoSelect: !nd.mail}
 	if nd.mail {
 		// cur moves with its mailbox in every layout; so it is what a mailbox is
-		// recognised by.
-		mi.Dir = fmt.Sprintf("%d:%d", nd.cur.Dev, nd.cur.Ino)
+		// recognised by, with its birth where the system knows that: the numbers of
+		// removed directories are used again.
+		mi.Dir = fmt.Sprintf("%d:%d:%d", nd.cur.Dev, nd.cur.Ino, nd.cur.Btime)
 	}
 	if nd.self.Ctime != 0 {
 		mi.Changed = time.Unix(0, nd.self.Ctime).UTC()
