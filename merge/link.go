@@ -68,7 +68,7 @@ func (m *merger) link() {
 			if j < 0 {
 				continue
 			}
-			a.join(bs[j])
+			m.join(a, bs[j])
 			m.overriddenFlags(a, a.out)
 			m.overriddenKeywords(a, a.out)
 			gone[bs[j]] = true
@@ -89,18 +89,23 @@ func sameHash(a, b store.Content) bool {
 	return a.Hash == b.Hash || a.Hash == store.HeaderHash{} || b.Hash == store.HeaderHash{}
 }
 
-// join makes b part of a: all origins, writes and the past of both.
-func (a *group) join(b *group) {
+// join makes b part of a: all origins and places of both, and the flags as of one
+// message that both sides have: a write that one side lacks and has seen was
+// replaced there.
+func (m *merger) join(a, b *group) {
 	for s := range a.side {
 		a.side[s] = slices.Concat(a.side[s], b.side[s])
 	}
 	x, y := a.out, b.out
 	x.Origins = union([][]changelog.Write{x.Origins, y.Origins}, byDot(writeDot))
 	x.Presence = union([][]changelog.Presence{x.Presence, y.Presence}, byDot(placedDot))
-	x.Flags = union([][]changelog.FlagWrite{x.Flags, y.Flags}, compareFlag)
-	x.Keywords = union([][]changelog.KeywordWrite{x.Keywords, y.Keywords}, compareKeyword)
 	x.Past = x.Past.Clone()
 	x.Past.Union(&y.Past)
+	sa, sb := &m.side[0].Seen, &m.side[1].Seen
+	x.Flags = mergeWrites(union(gather(a.side[0], flagsOf), compareFlag), union(gather(a.side[1], flagsOf), compareFlag),
+		sa, sb, false, false, compareFlag, flagDot, &x.Past)
+	x.Keywords = mergeWrites(union(gather(a.side[0], keysOf), compareKeyword), union(gather(a.side[1], keysOf), compareKeyword),
+		sa, sb, false, false, compareKeyword, keywordDot, &x.Past)
 	x.Past = dropLive(x.Past, x.EachLive)
 	x.Received = min(x.Received, y.Received)
 	x.Content = oneContent(x.Content, y.Content)
@@ -116,7 +121,9 @@ type wasKey struct {
 
 // foundAgainstTombstone lets an expunge that one log still has stand against the
 // same message (mailbox, UIDVALIDITY, UID and GUID) where one of the two was met
-// without history. It reports whether any did.
+// without history. It reports whether any did. Where the side of the expunge shows
+// as many copies of the content as the other, it came back there, under another
+// origin and maybe another UID: then the two are one message (rule 2).
 func (m *merger) foundAgainstTombstone() bool {
 	dead := map[wasKey]*group{}
 	for _, g := range m.groups {
@@ -130,25 +137,27 @@ func (m *merger) foundAgainstTombstone() bool {
 	if len(dead) == 0 {
 		return false
 	}
+	var copies [2]map[wasKey]int
 	gone := map[*group]bool{}
 	for _, g := range m.groups {
 		for s := range g.side {
 			if !m.apart(g, s) || len(g.side[s]) != 1 || !g.out.Live() {
 				continue
 			}
-			x := g.side[s][0]
-			at, _ := x.Place()
-			slot := m.before[s].In(at)
-			if slot == nil || slot.Holder == nil {
+			k, ok := m.whereAt(s, g.side[s][0])
+			t := dead[k]
+			if !ok || t == nil || len(t.side[1-s]) == 0 || len(t.side[s]) > 0 || !foundMessage(g.out) && !foundMessage(t.out) {
 				continue
 			}
-			n := m.class.node(slot.Holder.GUID())
-			t := dead[wasKey{n.GUID(), slot.Holder.UIDValidity, x.UID, x.Content.GUID}]
-			if t == nil || len(t.side[1-s]) == 0 || len(t.side[s]) > 0 || !foundMessage(g.out) && !foundMessage(t.out) {
+			if copies[0] == nil {
+				copies[0], copies[1] = m.copies(0), m.copies(1)
+			}
+			if c := k.content(); copies[1-s][c] >= copies[s][c] {
 				continue
 			}
+			copies[s][k.content()]--
 			g.out.Expunge(g.out.Presence[0].Dot, t.out.Was)
-			t.join(g)
+			m.join(t, g)
 			gone[g] = true
 			m.decide(t.out, 28, "log-lost", "the expunge that one log still has", "the same message, met without its history", "what was expunged does not come back because a log was lost")
 		}
@@ -156,6 +165,32 @@ func (m *merger) foundAgainstTombstone() bool {
 	m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return gone[g] })
 	sortGroups(m.groups)
 	return len(gone) > 0
+}
+
+// whereAt names what side s shows a live message as.
+func (m *merger) whereAt(s int, x *changelog.Message) (k wasKey, ok bool) {
+	at, live := x.Place()
+	slot := m.before[s].In(at)
+	if !live || slot == nil || slot.Holder == nil {
+		return k, false
+	}
+	return wasKey{m.class.node(slot.Holder.GUID()).GUID(), slot.Holder.UIDValidity, x.UID, x.Content.GUID}, true
+}
+
+// content is the name without its numbers.
+func (k wasKey) content() wasKey { return wasKey{mailbox: k.mailbox, guid: k.guid} }
+
+// copies counts the live messages of side s by mailbox and GUID.
+func (m *merger) copies(s int) map[wasKey]int {
+	out := map[wasKey]int{}
+	for _, g := range m.groups {
+		for _, x := range g.side[s] {
+			if k, ok := m.whereAt(s, x); ok {
+				out[k.content()]++
+			}
+		}
+	}
+	return out
 }
 
 // foundMessage reports whether a message is known only from a look without history.

@@ -189,10 +189,20 @@ func (m *merger) oneWayNode(c *class, src, dst int, inside func(*changelog.Node)
 	}
 	if len(c.side[dst]) == 0 {
 		n := full
-		if !ok || len(n.Presence) == 0 && !n.OnlyParent() && !n.IsAccount() {
+		switch {
+		case !ok:
 			n.Presence, n.Subs, n.Attrs = nil, nil, nil
 			m.out.holdsBack(dst, theirs)
-		} else {
+		case len(n.Presence) == 0 && !n.OnlyParent() && !n.IsAccount():
+			// Deleted at the source, which is not carried; but a subscription
+			// outlives its mailbox.
+			n.Attrs = nil
+			if !changelog.LatestBool(n.Subs) {
+				n.Subs = nil
+			}
+			in.Union(&theirs)
+			m.out.holdsBack(dst, notApplied(c.side[src], n))
+		default:
 			in.Union(&theirs)
 		}
 		return n
