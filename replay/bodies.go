@@ -88,6 +88,10 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 		st  *store.Staged
 		err error
 	}
+	known, err := p.known(items)
+	if err != nil {
+		return nil, err
+	}
 	res := make([]done, len(items))
 	var wg sync.WaitGroup
 	work := make(chan int)
@@ -96,7 +100,7 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 		go func() {
 			defer wg.Done()
 			for i := range work {
-				res[i].st, res[i].err = p.stage(ctx, b, items[i])
+				res[i].st, res[i].err = p.stage(ctx, b, items[i], known[items[i].Out.Content.GUID])
 			}
 		}()
 	}
@@ -134,14 +138,26 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 	return out, nil
 }
 
-// stage writes one message: from a copy that the account holds, else from the
-// peer.
-func (p *Player) stage(ctx context.Context, b *Box, it Item) (*store.Staged, error) {
+// known gives the GUIDs of the items of which the account has records.
+func (p *Player) known(items []Item) (map[store.GUID]bool, error) {
+	gs := make([]store.GUID, len(items))
+	for i, it := range items {
+		gs[i] = it.Out.Content.GUID
+	}
+	return p.Account.KnownGUIDs(gs)
+}
+
+// stage writes one message: from a copy that the account holds, which can be only
+// where its GUID is known, else from the peer.
+func (p *Player) stage(ctx context.Context, b *Box, it Item, known bool) (*store.Staged, error) {
 	m := store.NewMessage{UID: it.Out.UID, Content: it.Out.Content, Flags: p.In.Policy.Flags(it.Out), Keywords: p.In.Policy.Keywords(it.Out),
 		Received: unixTime(it.Out.Received)}
-	same, err := p.Account.ByGUID(it.Out.Content.GUID)
-	if err != nil {
-		return nil, err
+	var same []changelog.Dot
+	var err error
+	if known {
+		if same, err = p.Account.ByGUID(it.Out.Content.GUID); err != nil {
+			return nil, err
+		}
 	}
 	held := false
 	for _, d := range same {

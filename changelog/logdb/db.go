@@ -39,6 +39,8 @@ const Format = 1
 const (
 	memTableSize = 4 << 20
 	cacheSize    = 4 << 20
+	l0Compact    = 32 // Pebble counts a level of overlapping tables twice
+	l0Stop       = 64
 	lockPoll     = 20 * time.Millisecond
 	pidFile      = "dsync.pid"
 )
@@ -127,6 +129,9 @@ func (d *DB) open() (err error) {
 		opts.MemTableSize = d.o.memTable
 	}
 	opts.Experimental.ReadSamplingMultiplier = -1 // reading writes nothing
+	// A run writes little, into one small table each; merged at Pebble's usual two
+	// of these, every second run would write the account's whole view anew.
+	opts.L0CompactionThreshold, opts.L0StopWritesThreshold = l0Compact, l0Stop
 	// Whoever reads a damaged table is told; that is not the end of the process.
 	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	d.p, err = pebble.Open(d.dir, opts)

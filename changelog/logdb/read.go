@@ -146,7 +146,7 @@ func (a *Account) alias(d changelog.Dot) (changelog.Dot, bool, error) {
 }
 
 // nextTries is how many records are stepped over before it is cheaper to seek.
-const nextTries = 4
+const nextTries = 24
 
 // Records calls f with the record of each identity, in order of identity, nil for
 // one that is not there. Each record is f's to keep. The slice is sorted in place.
@@ -289,6 +289,31 @@ func (a *Account) ByGUID(g store.GUID) ([]changelog.Dot, error) {
 		return nil
 	})
 	return ids, err
+}
+
+// KnownGUIDs gives those of the content GUIDs that some record has, tombstones
+// included. It sorts gs and goes over the index once, so many are cheaper together
+// than one by one.
+func (a *Account) KnownGUIDs(gs []store.GUID) (map[store.GUID]bool, error) {
+	slices.Sort(gs)
+	known := map[store.GUID]bool{}
+	all := prefix(nil, a.id, famGUID)
+	it, err := a.db.iter(all, after(all))
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	var p []byte
+	for _, g := range gs {
+		p = append(append(append(p[:0], all...), g...), 0)
+		if !it.SeekGE(p) {
+			break // what comes after it is not there either
+		}
+		if bytes.HasPrefix(it.Key(), p) {
+			known[g] = true
+		}
+	}
+	return known, it.Error()
 }
 
 // UIDRange is the UIDs from Lo to Hi, both included.

@@ -2,7 +2,6 @@ package recorder
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"slices"
 
@@ -100,11 +99,6 @@ func (s *scan) names(g store.MailboxGUID, f func(hash uint64, id changelog.Dot))
 	return ns.Close()
 }
 
-type hashed struct {
-	hash uint64
-	i    int32
-}
-
 // listOne joins the listing and the log's names, both in the order of hashes.
 func (s *scan) listOne(o *observed) error {
 	var since store.Fingerprint
@@ -125,7 +119,7 @@ func (s *scan) listOne(o *observed) error {
 	for i := range hs {
 		hs[i] = hashed{snap.Hash(i), int32(i)}
 	}
-	slices.SortFunc(hs, func(a, b hashed) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.i, b.i)) })
+	hs = inOrder(hs)
 	s.look.Compared += int64(len(hs))
 	if o.box == nil {
 		for i := range hs {

@@ -165,6 +165,11 @@ func (a *applier) appendLines(data []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
+	if err == nil {
+		if in, serr := f.Stat(); serr == nil {
+			a.s.uidlist.appended(a.list, in, data)
+		}
+	}
 	a.s.wrote.Add(int64(len(data)))
 	return errors.Join(err, f.Close())
 }

@@ -3,13 +3,11 @@ package maildir
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
 	"syscall"
 
-	"dsync/store"
 	"dsync/store/maildir/internal/fsys"
 )
 
@@ -133,33 +131,7 @@ func (s *Store) readSmall(d fsys.Dir, name string, limit int64) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if !in.IsReg() {
-		return nil, fmt.Errorf("%s: %w: not a regular file", name, store.ErrDamaged)
-	}
-	if in.Size > limit {
-		return nil, fmt.Errorf("%s: %w: %d bytes, at most %d", name, store.ErrDamaged, in.Size, limit)
-	}
-	// One byte more than the size, so that the end is found without growing.
-	buf := make([]byte, in.Size+1)
-	n := 0
-	for {
-		if n == len(buf) {
-			if int64(n) > limit {
-				return nil, fmt.Errorf("%s: %w: grows beyond %d bytes", name, store.ErrDamaged, limit)
-			}
-			buf = append(buf, make([]byte, 4096)...)
-		}
-		k, err := f.Read(buf[n:])
-		n += k
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	s.read.Add(int64(n))
-	return buf[:n:n], nil
+	return s.readAll(f, in, name, limit)
 }
 
 // replace writes a file anew: a temporary one, synced, renamed over the old one,

@@ -88,8 +88,16 @@ func (s *Store) Open(ctx context.Context, n store.Name, h store.Handle) (io.Read
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b, err := s.open(n, false)
+	b, err := s.readingBox(n)
 	if err != nil {
+		return nil, err
+	}
+	f, err := s.openMessage(b, h)
+	s.letGo(b)
+	if !errors.Is(err, store.ErrNoMessage) {
+		return f, err
+	}
+	if b, err = s.open(n, false); err != nil {
 		return nil, err
 	}
 	defer b.close()

@@ -368,14 +368,3 @@ func lastLine(part string, v1 bool) (next store.UID, ok bool) {
 	}
 	return r.uid + 1, true
 }
-
-func (s *Store) readUIDList(ctl fsys.Dir) (*uidList, error) {
-	data, err := s.readSmall(ctl, uidlistName, maxUIDList)
-	if err != nil {
-		return nil, err
-	}
-	if data == nil {
-		return &uidList{hdr: uidHeader{next: 1}}, nil
-	}
-	return parseUIDList(data), nil
-}

@@ -53,7 +53,7 @@ func (s *Store) Stage(ctx context.Context, n store.Name, m store.NewMessage, bod
 	if err != nil {
 		return nil, readOnlyErr(err)
 	}
-	defer s.doneStaging(b)
+	defer s.letGo(b)
 	return s.stage(ctx, b, m, body)
 }
 
@@ -256,7 +256,7 @@ func (s *Store) StageLink(ctx context.Context, n store.Name, m store.NewMessage,
 	if err != nil {
 		return nil, readOnlyErr(err)
 	}
-	defer s.doneStaging(b)
+	defer s.letGo(b)
 	src, err := s.open(from, false)
 	if err != nil {
 		return nil, err

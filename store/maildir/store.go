@@ -33,11 +33,13 @@ type Store struct {
 	locked   atomic.Bool
 
 	listed, opened, read, wrote atomic.Int64
+	uidlist                     uidCache
 
 	mu     sync.Mutex
 	staged map[string]*stagedInfo
 	counts map[store.Name]int // messages at the last listing
-	into   *box               // the mailbox last staged into
+	into   *box               // the mailbox last staged into, kept open
+	from   *box               // the mailbox last read from, kept open
 	moves  bool               // this run has renamed: the journal is settled
 }
 
@@ -208,6 +210,7 @@ func (s *Store) Cost() store.Cost {
 func (s *Store) Close() error {
 	var errs []error
 	s.evict()
+	errs = append(errs, s.uidlist.drop())
 	if s.root != nil {
 		errs = append(errs, s.forgetMoves())
 	}
@@ -258,62 +261,8 @@ type box struct {
 	mail, cur, nu, tmp, ctl fsys.Dir
 	perms                   perms
 	ctlPerms                perms
-	users                   int // of Store.into, under Store.mu
+	users                   int // of a box kept open, under Store.mu
 	evicted                 bool
-}
-
-// stagingBox gives a mailbox open for staging. The last one is kept open, for
-// messages come in long rows. If it is moved away meanwhile, what is staged there
-// is not found by Apply, which opens it anew.
-func (s *Store) stagingBox(n store.Name) (*box, error) {
-	s.mu.Lock()
-	if b := s.into; b != nil && b.name == n {
-		b.users++
-		s.mu.Unlock()
-		return b, nil
-	}
-	s.mu.Unlock()
-	b, err := s.open(n, true)
-	if err != nil {
-		return nil, err
-	}
-	s.evict()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b.users = 1
-	if s.into == nil {
-		s.into = b
-	} else {
-		b.evicted = true // another was faster
-	}
-	return b, nil
-}
-
-// doneStaging lets go of a box of stagingBox.
-func (s *Store) doneStaging(b *box) {
-	s.mu.Lock()
-	b.users--
-	last := b.users == 0 && b.evicted
-	s.mu.Unlock()
-	if last {
-		b.close()
-	}
-}
-
-// evict forgets the mailbox kept open.
-func (s *Store) evict() {
-	s.mu.Lock()
-	b := s.into
-	s.into = nil
-	idle := false
-	if b != nil {
-		b.evicted = true
-		idle = b.users == 0
-	}
-	s.mu.Unlock()
-	if idle {
-		b.close()
-	}
 }
 
 // open opens the directories of a mailbox. tmp and the control directory are

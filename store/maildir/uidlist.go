@@ -157,15 +157,25 @@ func parseUIDList(data []byte) *uidList {
 	}
 	// An estimate only: a grown slice would cost twice the memory.
 	l.recs = make([]uidRecord, 0, min((len(data)-nl)/24, bytes.Count(data[nl+1:], []byte{'\n'})))
+	l.lines(nl + 1)
+	l.index()
+	return l
+}
+
+// lines reads the lines from an offset on.
+func (l *uidList) lines(pos int) {
 	var last store.UID
-	for pos := nl + 1; pos < len(data); {
-		n := bytes.IndexByte(data[pos:], '\n')
+	if len(l.recs) > 0 {
+		last = l.recs[len(l.recs)-1].uid
+	}
+	for pos < len(l.data) {
+		n := bytes.IndexByte(l.data[pos:], '\n')
 		if n < 0 {
 			l.torn = true
 			l.damaged++
 			break
 		}
-		rec, ok := parseUIDLine(data[pos:pos+n], l.v1)
+		rec, ok := parseUIDLine(l.data[pos:pos+n], l.v1)
 		if !ok || rec.uid <= last {
 			l.damaged++
 		} else {
@@ -177,8 +187,6 @@ func parseUIDList(data []byte) *uidList {
 		}
 		pos += n + 1
 	}
-	l.index()
-	return l
 }
 
 // parseUIDLine reads a line; the offsets are within it.
@@ -229,22 +237,27 @@ func (l *uidList) index() {
 		size *= 2
 	}
 	l.table = make([]uint32, size)
-	mask := uint64(size - 1)
 	for i := range l.recs {
-		r := &l.recs[i]
-		k := r.hash & mask
-		for l.table[k] != 0 {
-			o := &l.recs[l.table[k]-1]
-			if o.hash == r.hash && bytes.Equal(l.data[o.base:o.end], l.data[r.base:r.end]) {
-				if !l.doubled {
-					l.doubled, l.doubledFrom = true, r.line
-				}
-				break
-			}
-			k = (k + 1) & mask
-		}
-		l.table[k] = uint32(i + 1)
+		l.enter(i)
 	}
+}
+
+// enter puts a line into the table.
+func (l *uidList) enter(i int) {
+	mask := uint64(len(l.table) - 1)
+	r := &l.recs[i]
+	k := r.hash & mask
+	for l.table[k] != 0 {
+		o := &l.recs[l.table[k]-1]
+		if o.hash == r.hash && bytes.Equal(l.data[o.base:o.end], l.data[r.base:r.end]) {
+			if !l.doubled {
+				l.doubled, l.doubledFrom = true, r.line
+			}
+			break
+		}
+		k = (k + 1) & mask
+	}
+	l.table[k] = uint32(i + 1)
 }
 
 // find gives the index of the line of a base name, -1 if there is none.
