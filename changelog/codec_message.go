@@ -55,12 +55,12 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	dst = pack.Array(dst, 3*len(m.Flags))
 	for i := range m.Flags {
 		f := &m.Flags[i]
-		dst = pack.Bool(pack.Uint(d.appendWrite(dst, f.Write), f.Flag), f.Set)
+		dst = appendValue(pack.Uint(d.appendWrite(dst, f.Write), f.Flag), f.Set, f.Back)
 	}
 	dst = pack.Array(dst, 3*len(m.Keywords))
 	for i := range m.Keywords {
 		k := &m.Keywords[i]
-		dst = pack.Bool(pack.String(d.appendWrite(dst, k.Write), k.Name), k.Set)
+		dst = appendValue(pack.String(d.appendWrite(dst, k.Write), k.Name), k.Set, k.Back)
 	}
 	dst = d.appendDots(dst, &m.Past)
 	dst = pack.Uint(dst, m.UID)
@@ -69,6 +69,29 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	}
 	dst = appendMailbox(pack.Array(dst, 3), m.Was.Mailbox)
 	return pack.Uint(pack.Uint(dst, m.Was.UIDValidity), m.Was.UID)
+}
+
+// appendValue writes the value of a yes/no register: a boolean, or 2 (no) or 3
+// (yes) of a write that undid another.
+func appendValue(dst []byte, set, back bool) []byte {
+	switch {
+	case !back:
+		return pack.Bool(dst, set)
+	case set:
+		return pack.Uint(dst, uint8(3))
+	}
+	return pack.Uint(dst, uint8(2))
+}
+
+func (r *reader) value() (set, back bool) {
+	if !r.OK() || r.IsBool() {
+		return r.Bool(), false
+	}
+	v := r.Uint(3)
+	if r.OK() && v < 2 {
+		r.Fail("a value of %d", v)
+	}
+	return v == 3, true
 }
 
 // DecodeMessage reads what AppendMessage wrote. The message shares nothing with b.
@@ -143,7 +166,8 @@ func (r *reader) flagWrites(m *Message) {
 	}
 	m.Flags = make([]FlagWrite, n)
 	for i := range m.Flags {
-		w := FlagWrite{r.write(), r.flags(), r.Bool()}
+		w := FlagWrite{Write: r.write(), Flag: r.flags()}
+		w.Set, w.Back = r.value()
 		if r.OK() && (w.Flag == 0 || w.Flag&(w.Flag-1) != 0) {
 			r.Fail("flag write of %#x", uint8(w.Flag))
 		}
@@ -165,7 +189,8 @@ func (r *reader) keywordWrites(m *Message) {
 	m.Keywords = make([]KeywordWrite, n)
 	fold := ""
 	for i := range m.Keywords {
-		w := KeywordWrite{r.write(), r.keyword(), r.Bool()}
+		w := KeywordWrite{Write: r.write(), Name: r.keyword()}
+		w.Set, w.Back = r.value()
 		f := store.FoldKeyword(w.Name)
 		if r.OK() && i > 0 && cmp.Or(cmp.Compare(fold, f), m.Keywords[i-1].Dot.Compare(w.Dot)) >= 0 {
 			r.Fail("keyword writes out of order")

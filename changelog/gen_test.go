@@ -79,12 +79,12 @@ func genMessage(t *rapid.T) *Message {
 	}
 	copy(m.Content.Hash[:], rapid.SliceOfN(rapid.Byte(), 0, 16).Draw(t, "hash"))
 	m.Flags = many(t, 0, func(t *rapid.T) FlagWrite {
-		return FlagWrite{genWrite(t), store.Flags(1 << rapid.IntRange(0, 4).Draw(t, "flag")), rapid.Bool().Draw(t, "set")}
+		return FlagWrite{genWrite(t), store.Flags(1 << rapid.IntRange(0, 4).Draw(t, "flag")), rapid.Bool().Draw(t, "set"), rapid.Bool().Draw(t, "back")}
 	})
 	SortFlags(m.Flags)
 	m.Flags = slices.CompactFunc(m.Flags, func(a, b FlagWrite) bool { return a.Flag == b.Flag && a.Dot == b.Dot })
 	m.Keywords = many(t, 0, func(t *rapid.T) KeywordWrite {
-		return KeywordWrite{genWrite(t), rapid.SampledFrom([]string{"$Forwarded", "Work", "work", "a"}).Draw(t, "kw"), rapid.Bool().Draw(t, "set")}
+		return KeywordWrite{genWrite(t), rapid.SampledFrom([]string{"$Forwarded", "Work", "work", "a"}).Draw(t, "kw"), rapid.Bool().Draw(t, "set"), rapid.Bool().Draw(t, "back")}
 	})
 	SortKeywords(m.Keywords)
 	m.Keywords = slices.CompactFunc(m.Keywords, func(a, b KeywordWrite) bool {

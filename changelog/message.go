@@ -2,6 +2,7 @@ package changelog
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"dsync/store"
@@ -39,6 +40,9 @@ type FlagWrite struct {
 	Write
 	Flag store.Flags // exactly one
 	Set  bool
+	// Back: the writer undid its own change before anybody could have seen it. Who
+	// looks at states and not at changes sees nothing here.
+	Back bool
 }
 
 // KeywordWrite sets or clears one keyword. Writes are of one register when their
@@ -47,6 +51,7 @@ type KeywordWrite struct {
 	Write
 	Name string // as the writer spelt it
 	Set  bool
+	Back bool // as in FlagWrite
 }
 
 // Message is one message, wherever it is or was.
@@ -105,10 +110,10 @@ func (m *Message) Place() (store.MailboxGUID, bool) {
 func NewMessage(w Write, in store.MailboxGUID, c store.Content, received int64, flags store.Flags, keywords []string) *Message {
 	m := &Message{Origins: []Write{w}, Content: c, Received: received, Presence: []Presence{{w, in}}}
 	for f := range flags.Each {
-		m.Flags = append(m.Flags, FlagWrite{w, f, true})
+		m.Flags = append(m.Flags, FlagWrite{Write: w, Flag: f, Set: true})
 	}
 	for _, k := range keywords {
-		m.Keywords = append(m.Keywords, KeywordWrite{w, k, true})
+		m.Keywords = append(m.Keywords, KeywordWrite{Write: w, Name: k, Set: true})
 	}
 	SortKeywords(m.Keywords)
 	return m
@@ -147,8 +152,13 @@ func (m *Message) Expunge(d Dot, was Was) {
 	m.UID, m.Was = 0, was
 }
 
-// SetFlag records that change w set or cleared one flag.
-func (m *Message) SetFlag(w Write, f store.Flags, on bool) {
+// AllShared is the shared of SetFlag and SetKeyword for a writer that tells others
+// of each change at once.
+const AllShared = math.MaxUint64
+
+// SetFlag records that change w set or cleared one flag. shared is how far the
+// writer has told others of its changes (Position.Seq).
+func (m *Message) SetFlag(w Write, f store.Flags, on bool, shared uint64) {
 	var old []FlagWrite
 	m.Flags = slices.DeleteFunc(slices.Clone(m.Flags), func(x FlagWrite) bool {
 		if x.Flag == f {
@@ -157,15 +167,17 @@ func (m *Message) SetFlag(w Write, f store.Flags, on bool) {
 		}
 		return false
 	})
-	m.Flags = append(m.Flags, FlagWrite{w, f, on})
+	back := len(old) == 1 && undoes(w, on, shared, old[0].Write, old[0].Set, old[0].Back)
+	m.Flags = append(m.Flags, FlagWrite{w, f, on, back})
 	SortFlags(m.Flags)
 	for _, x := range old {
 		m.retire(x.Dot)
 	}
 }
 
-// SetKeyword records that change w set or cleared one keyword.
-func (m *Message) SetKeyword(w Write, name string, on bool) {
+// SetKeyword records that change w set or cleared one keyword; shared is as in
+// SetFlag.
+func (m *Message) SetKeyword(w Write, name string, on bool, shared uint64) {
 	fold := store.FoldKeyword(name)
 	var old []KeywordWrite
 	m.Keywords = slices.DeleteFunc(slices.Clone(m.Keywords), func(x KeywordWrite) bool {
@@ -175,11 +187,19 @@ func (m *Message) SetKeyword(w Write, name string, on bool) {
 		}
 		return false
 	})
-	m.Keywords = append(m.Keywords, KeywordWrite{w, name, on})
+	back := len(old) == 1 && undoes(w, on, shared, old[0].Write, old[0].Set, old[0].Back)
+	m.Keywords = append(m.Keywords, KeywordWrite{w, name, on, back})
 	SortKeywords(m.Keywords)
 	for _, x := range old {
 		m.retire(x.Dot)
 	}
+}
+
+// undoes reports whether a write brings a register back to what others know of it:
+// it replaces a write of its own writer that nobody has been told of. Of several
+// such in a row every second does.
+func undoes(w Write, on bool, shared uint64, old Write, was, back bool) bool {
+	return old.Dot.Replica == w.Dot.Replica && old.Dot.Seq > shared && !old.Found() && was != on && !back
 }
 
 // retire notes the dot of a write that no longer counts, unless the message

@@ -50,7 +50,8 @@ func anyLive(xs []*changelog.Message) bool { return slices.ContainsFunc(xs, (*ch
 func (m *merger) overriddenByExpunge(g *group, out *changelog.Message, s int) {
 	other := &m.side[1-s].Seen
 	if out.Live() {
-		m.decide(out, 4, "expunge-move", "the message where it was moved", "the expunge", "a move is not undone by an expunge that had not seen it")
+		rule, name, kept, why := m.whyAlive(g, out, s)
+		m.decide(out, rule, name, kept, lostExpunge, why)
 		return
 	}
 	for _, x := range g.side[s] {
@@ -63,6 +64,27 @@ func (m *merger) overriddenByExpunge(g *group, out *changelog.Message, s int) {
 			return
 		}
 	}
+}
+
+// lostExpunge is the Lost of a decision that keeps a message.
+const lostExpunge = "the expunge"
+
+// whyAlive says by which rule a message stays that the side other than s had
+// expunged.
+func (m *merger) whyAlive(g *group, out *changelog.Message, s int) (rule int, name, kept, why string) {
+	policy := "policy " + m.policy.Name
+	fresh := slices.ContainsFunc(out.Presence, func(p changelog.Presence) bool { return !m.side[1-s].Seen.Has(p.Dot) })
+	switch {
+	case fresh && m.policy.MailComesBack && foundMessage(out):
+		return 28, "log-lost", "the message, met without its history", policy
+	case fresh:
+		return 4, "expunge-move", "the message where it was moved", "a move is not undone by an expunge that had not seen it"
+	case m.policy.ExpungeNever:
+		return 3, "expunge-never", "the message", policy
+	case slices.ContainsFunc(g.side[s], func(x *changelog.Message) bool { return m.flagsRescue(x, s) }):
+		return 7, "expunge-flags", "the message and the change of its flags", policy
+	}
+	return 17, "delete-rename", "the message in the renamed mailbox", policy
 }
 
 func (m *merger) overriddenPlace(g *group, out *changelog.Message) {
@@ -107,8 +129,7 @@ func (m *merger) overriddenFlags(g *group, out *changelog.Message) {
 				})
 			}
 		}
-		if changed[0] && changed[1] && was[0] != was[1] {
-			now := shown&f != 0
+		if now := shown&f != 0; changed[0] && was[0] != now || changed[1] && was[1] != now {
 			m.decide(out, 8, "flag", fmt.Sprintf("%v %s", f, onOff(now)), fmt.Sprintf("%v %s", f, onOff(!now)), "policy "+m.policy.Name)
 		}
 	}
@@ -141,8 +162,7 @@ func (m *merger) overriddenKeywords(g *group, out *changelog.Message) {
 				})
 			}
 		}
-		if changed[0] && changed[1] && was[0] != was[1] {
-			now := hasKeyword(m.policy.Keywords(out), k)
+		if now := hasKeyword(m.policy.Keywords(out), k); changed[0] && was[0] != now || changed[1] && was[1] != now {
 			m.decide(out, 9, "keyword", k+" "+onOff(now), k+" "+onOff(!now), "policy "+m.policy.Name)
 		}
 	}
@@ -273,6 +293,15 @@ func (m *merger) deleteDecision(c *class) {
 		if len(c.out.Presence) > 0 && slot.Holder != c.out {
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 19, Name: "recreate-deliver", Mailbox: slot.Path,
 				Kept: "the mail that the deletion had not seen, in the mailbox made anew", Lost: "the old mailbox", Reason: "new mail is not deleted unseen"})
+			continue
+		}
+		if len(c.out.Presence) > 0 && (c.rescued || m.policy.Deletion == MailboxStays) {
+			rule, name := 15, "delete-deliver"
+			if c.rescued {
+				rule, name = 17, "delete-rename"
+			}
+			m.out.Decisions = append(m.out.Decisions, Decision{Rule: rule, Name: name, Mailbox: slot.Path,
+				Kept: "the mailbox", Lost: "the deletion", Reason: "policy " + m.policy.Name})
 			continue
 		}
 		if len(c.out.Presence) > 0 {

@@ -64,7 +64,7 @@ func (m *merger) link() {
 		slices.SortFunc(as, compareAge)
 		slices.SortFunc(bs, compareAge)
 		for _, a := range as {
-			j := slices.IndexFunc(bs, func(b *group) bool { return sameHash(a.out.Content, b.out.Content) })
+			j := slices.IndexFunc(bs, func(b *group) bool { return sameHash(a.out.Content, b.out.Content) && !m.keptApart(a, b) })
 			if j < 0 {
 				continue
 			}
@@ -79,6 +79,12 @@ func (m *merger) link() {
 		m.groups = slices.DeleteFunc(m.groups, func(g *group) bool { return gone[g] })
 		sortGroups(m.groups)
 	}
+}
+
+// keptApart reports whether the policy keeps two copies that were made apart. What
+// was met without history is linked whatever it says: nobody made a copy.
+func (m *merger) keptApart(a, b *group) bool {
+	return m.policy.KeepCopies && !foundMessage(a.out) && !foundMessage(b.out)
 }
 
 func compareAge(a, b *group) int {
@@ -106,6 +112,9 @@ func (m *merger) join(a, b *group) {
 		sa, sb, false, false, compareFlag, flagDot, &x.Past)
 	x.Keywords = mergeWrites(union(gather(a.side[0], keysOf), compareKeyword), union(gather(a.side[1], keysOf), compareKeyword),
 		sa, sb, false, false, compareKeyword, keywordDot, &x.Past)
+	if m.grows {
+		m.grow(slices.Concat(a.side[0], a.side[1]), x)
+	}
 	x.Past = dropLive(x.Past, x.EachLive)
 	x.Received = min(x.Received, y.Received)
 	x.Content = oneContent(x.Content, y.Content)
@@ -125,6 +134,9 @@ type wasKey struct {
 // as many copies of the content as the other, it came back there, under another
 // origin and maybe another UID: then the two are one message (rule 2).
 func (m *merger) foundAgainstTombstone() bool {
+	if m.policy.MailComesBack || m.policy.ExpungeNever {
+		return false
+	}
 	dead := map[wasKey]*group{}
 	for _, g := range m.groups {
 		w := g.out.Was

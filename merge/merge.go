@@ -100,27 +100,30 @@ type Decision struct {
 	kept, lost store.MailboxGUID
 }
 
+// Keeps reports whether the decision kept a message against an expunge.
+func (d *Decision) Keeps() bool { return d.Lost == lostExpunge }
+
 // merger is one merge under way.
 type merger struct {
 	opt    Options
 	policy *Policy
-	side   [2]Side
-	before [2]*changelog.Layout
-	class  *classes
-	groups []*group
-	clash  [][]*group      // contents that share a GUID (rule 29)
-	tree   *changelog.Tree // the merged tree
-	layout *changelog.Layout
-	inside map[*changelog.Node]bool // with a filter: nodes that cross; nil: all
-	out    *Result
+	// control and grows say of the policy whether any register is picked so.
+	control, grows bool
+	side           [2]Side
+	before         [2]*changelog.Layout
+	class          *classes
+	groups         []*group
+	clash          [][]*group      // contents that share a GUID (rule 29)
+	tree           *changelog.Tree // the merged tree
+	layout         *changelog.Layout
+	inside         map[*changelog.Node]bool // with a filter: nodes that cross; nil: all
+	out            *Result
 }
 
 // Merge gives what both sides hold afterwards.
 func Merge(a, b Side, opt Options) *Result {
-	m := &merger{opt: opt, policy: opt.Policy, side: [2]Side{a, b}, out: &Result{seen: [2]changelog.Dots{a.Seen, b.Seen}}}
-	if m.policy == nil {
-		m.policy = Safe
-	}
+	m := newMerger(a, b, opt)
+	m.out.seen = [2]changelog.Dots{a.Seen, b.Seen}
 	for s := range m.side {
 		m.before[s] = m.side[s].Tree.Layout(m.holds(s))
 	}
@@ -134,6 +137,16 @@ func Merge(a, b Side, opt Options) *Result {
 	}
 	sortDecisions(m.out.Decisions)
 	return m.out
+}
+
+func newMerger(a, b Side, opt Options) *merger {
+	m := &merger{opt: opt, policy: opt.Policy, side: [2]Side{a, b}, out: &Result{}}
+	if m.policy == nil {
+		m.policy = Safe
+	}
+	m.control = m.policy.Control()
+	m.grows = m.policy.picks(func(p Pick) bool { return p == Grow })
+	return m
 }
 
 // holds gives the function that says which nodes hold mail at a side.

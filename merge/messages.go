@@ -115,11 +115,14 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 		sa, sb, lackA, lackB, compareFlag, flagDot, &gone)
 	out.Keywords = mergeWrites(union(gather(a, keysOf), compareKeyword), union(gather(b, keysOf), compareKeyword),
 		sa, sb, lackA, lackB, compareKeyword, keywordDot, &gone)
-	m.yields(g, out, &gone)
+	if m.grows {
+		m.grow(all, out)
+	}
+	m.stays(g, out, &gone)
 	if !out.Live() {
 		out.Was = m.was(all)
 	}
-	m.leftWins(g, out, &gone)
+	m.controls(g, out, &gone)
 	out.Past = dropLive(gone, out.EachLive)
 	m.overrides(g, out)
 	return out
@@ -130,7 +133,7 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 // one that both hold alike. The result shares slices with the entries, which nobody
 // changes in place. nil: neither case.
 func (m *merger) plain(g *group) *changelog.Message {
-	if m.policy.Flag == LeftSide || m.policy.DeleteBeatsDelivery {
+	if m.control || m.policy.Deletion == DeletionWins {
 		return nil
 	}
 	var x *changelog.Message
@@ -174,7 +177,7 @@ func (m *merger) yields(g *group, out *changelog.Message, gone *changelog.Dots) 
 		})
 	}
 	expunged := len(g.side[0]) > 0 && len(g.side[1]) > 0 && anyLive(g.side[0]) != anyLive(g.side[1])
-	if expunged && out.Live() {
+	if expunged && out.Live() && !m.policy.MailComesBack {
 		// What was met without history yields to the log that is left (rule 28).
 		drop(func(p changelog.Presence) bool { return p.Found() })
 		if !out.Live() {
@@ -186,7 +189,7 @@ func (m *merger) yields(g *group, out *changelog.Message, gone *changelog.Dots) 
 			return !slices.ContainsFunc(out.Origins, func(o changelog.Write) bool { return o.Dot == p.Dot })
 		})
 	}
-	if m.policy.DeleteBeatsDelivery && out.Live() {
+	if m.policy.Deletion == DeletionWins && out.Live() {
 		drop(func(p changelog.Presence) bool { return m.class.deleted(p.Mailbox) })
 		if !out.Live() {
 			m.decide(out, 15, "delete-deliver", "the deletion of the mailbox", "the message", "policy "+m.policy.Name)
@@ -208,17 +211,4 @@ func (m *merger) was(all []*changelog.Message) changelog.Was {
 		}
 	}
 	return best
-}
-
-// leftWins is the negative control: the flags are what the side that started
-// shows, whatever the other did.
-func (m *merger) leftWins(g *group, out *changelog.Message, gone *changelog.Dots) {
-	left := g.side[m.opt.Left]
-	if m.policy.Flag != LeftSide || len(left) == 0 {
-		return
-	}
-	for _, w := range out.Flags {
-		gone.Add(w.Dot)
-	}
-	out.Flags = union(gather(left, flagsOf), compareFlag)
 }

@@ -274,18 +274,18 @@ func (m *merger) forceFlags(out, want *changelog.Message) {
 	have, wish := m.policy.Flags(out), m.policy.Flags(want)
 	for f := range store.AllFlags.Each {
 		if (have^wish)&f != 0 {
-			out.SetFlag(m.mint(), f, wish&f != 0)
+			out.SetFlag(m.mint(), f, wish&f != 0, changelog.AllShared)
 		}
 	}
 	hk, wk := m.policy.Keywords(out), m.policy.Keywords(want)
 	for _, k := range hk {
 		if !hasKeyword(wk, store.FoldKeyword(k)) {
-			out.SetKeyword(m.mint(), k, false)
+			out.SetKeyword(m.mint(), k, false, changelog.AllShared)
 		}
 	}
 	for _, k := range wk {
 		if !slices.Contains(hk, k) {
-			out.SetKeyword(m.mint(), k, true)
+			out.SetKeyword(m.mint(), k, true, changelog.AllShared)
 		}
 	}
 }

@@ -14,6 +14,11 @@ import (
 type class struct {
 	side [2][]*changelog.Node
 	out  *changelog.Node
+	// rescued: one side deleted it, and a rename at the other keeps it (rule 17);
+	// deletions are the changes that count no more at the first, the deletion
+	// among them.
+	rescued   bool
+	deletions changelog.Dots
 }
 
 // classes is the partition of both sides' nodes into mailboxes.
@@ -230,6 +235,7 @@ func (m *merger) mergeNode(c *class) *changelog.Node {
 	lack := [2]bool{len(a) == 0, len(b) == 0}
 	sa, sb := &m.side[0].Seen, &m.side[1].Seen
 	out := &changelog.Node{UIDNext: 1}
+	c.out = out
 	var gone changelog.Dots
 	for _, n := range slices.Concat(a, b) {
 		for _, g := range n.GUIDs {
@@ -250,9 +256,13 @@ func (m *merger) mergeNode(c *class) *changelog.Node {
 		sa, sb, lack[0], lack[1], byDot(placeDot), placeDot, &gone)
 	present := func(n *changelog.Node) []changelog.NodePresence { return n.Presence }
 	pa, pb := union(gather(a, present), byDot(presentDot)), union(gather(b, present), byDot(presentDot))
-	pa, pb = m.foundYields(a, b, pa, pb, &gone)
+	if !m.policy.MailComesBack {
+		pa, pb = m.foundYields(a, b, pa, pb, &gone)
+	}
 	out.Presence = mergeWrites(pa, pb, sa, sb, false, false, byDot(presentDot), presentDot, &gone)
-	if m.policy.DeleteBeatsDelivery && !out.Created() && !out.IsInbox() {
+	m.renamedUnseen(c)
+	out.Presence = m.keptPresence(c, out.Presence, pa, pb)
+	if m.policy.Deletion == DeletionWins && !out.Created() && !out.IsInbox() {
 		for _, p := range out.Presence {
 			gone.Add(p.Dot)
 		}

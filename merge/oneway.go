@@ -123,6 +123,9 @@ func (m *merger) mergeFlagsInto(g *group, src, dst int) {
 	gone := x.Past.Clone()
 	x.Flags = mergeWrites(union(gather(ss, flagsOf), compareFlag), x.Flags, seenS, seenD, false, false, compareFlag, flagDot, &gone)
 	x.Keywords = mergeWrites(union(gather(ss, keysOf), compareKeyword), x.Keywords, seenS, seenD, false, false, compareKeyword, keywordDot, &gone)
+	if m.grows {
+		m.grow(ss, x)
+	}
 	x.Past = dropLive(gone, x.EachLive)
 	m.overriddenFlags(g, x)
 	m.overriddenKeywords(g, x)

@@ -10,10 +10,7 @@ import (
 // changes as a whole, or whose mail comes to be shown in another mailbox. It looks
 // at trees alone; a and b need no more messages than they have.
 func NeedWhole(a, b Side, opt Options) []store.MailboxGUID {
-	m := &merger{opt: opt, policy: opt.Policy, side: [2]Side{a, b}, out: &Result{}}
-	if m.policy == nil {
-		m.policy = Safe
-	}
+	m := newMerger(a, b, opt)
 	for s := range m.side {
 		m.before[s] = m.side[s].Tree.Layout(m.holds(s))
 	}

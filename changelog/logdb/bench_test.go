@@ -122,7 +122,7 @@ func BenchmarkUnseen100of100k(b *testing.B) {
 	for i := range 100 {
 		r := message(i * 1000)
 		old := r.Clone()
-		r.SetFlag(changelog.Write{Dot: changelog.Dot{Replica: r.ID().Replica, Seq: uint64(100001 + i)}, Stamp: changelog.Stamp{Time: 1e15}}, store.Flagged, true)
+		r.SetFlag(changelog.Write{Dot: changelog.Dot{Replica: r.ID().Replica, Seq: uint64(100001 + i)}, Stamp: changelog.Stamp{Time: 1e15}}, store.Flagged, true, changelog.AllShared)
 		batch.PutRecord(old, r)
 	}
 	if err := batch.Commit(true); err != nil {

@@ -113,9 +113,9 @@ func (h *history) hold(r *Record) {
 func (h *history) change(r *Record) {
 	switch h.rng.IntN(5) {
 	case 0:
-		r.SetFlag(h.write(), store.Flagged, h.rng.IntN(2) == 0)
+		r.SetFlag(h.write(), store.Flagged, h.rng.IntN(2) == 0, changelog.AllShared)
 	case 1:
-		r.SetKeyword(h.write(), "K", false)
+		r.SetKeyword(h.write(), "K", false, changelog.AllShared)
 	case 2:
 		r.Expunge(h.write().Dot, changelog.Was{Mailbox: testGUID(1), UID: 4})
 	case 3:

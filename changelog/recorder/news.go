@@ -100,13 +100,14 @@ func (s *scan) flags(o *observed, f *news) error {
 
 func (s *scan) flagEvents(o *observed, f *news, r *logdb.Record) {
 	set, cleared := f.Flags&^r.ShownFlags, r.ShownFlags&^f.Flags
+	shared := s.shared()
 	if set|cleared != 0 {
 		w := s.mint(micros(f.Changed))
 		for b := range set.Each {
-			r.SetFlag(w, b, true)
+			r.SetFlag(w, b, true, shared)
 		}
 		for b := range cleared.Each {
-			r.SetFlag(w, b, false)
+			r.SetFlag(w, b, false, shared)
 		}
 		s.log(w, changelog.Dot{}, changelog.SetFlags{Message: r.ID(), Path: o.Name, UID: f.UID, Set: set, Clear: cleared})
 	}
@@ -116,12 +117,20 @@ func (s *scan) flagEvents(o *observed, f *news, r *logdb.Record) {
 	}
 	w := s.mint(micros(f.Changed))
 	for _, k := range on {
-		r.SetKeyword(w, k, true)
+		r.SetKeyword(w, k, true, shared)
 	}
 	for _, k := range off {
-		r.SetKeyword(w, k, false)
+		r.SetKeyword(w, k, false, shared)
 	}
 	s.log(w, changelog.Dot{}, changelog.SetKeywords{Message: r.ID(), Path: o.Name, UID: f.UID, Set: on, Clear: off})
+}
+
+// shared is how far this replica has told others of its changes.
+func (s *scan) shared() uint64 {
+	if n := len(s.meta.Tags); n > 0 {
+		return s.meta.Tags[n-1].Seq
+	}
+	return 0
 }
 
 // without gives the keywords of a that b lacks in any spelling.

@@ -62,9 +62,6 @@ func (w *World) repeatable(a, b *Replica) error {
 	if e, f := Encode(one), Encode(two); !bytes.Equal(e, f) {
 		return fmt.Errorf("P5: two merges of %d and %d give other bytes", a.Name, b.Name)
 	}
-	if w.Policy.Flag == merge.LeftSide {
-		return nil
-	}
 	swap := merge.Merge(y, x, opt)
 	swap.After[0], swap.After[1] = swap.After[1], swap.After[0]
 	for s := range 2 {
@@ -201,10 +198,12 @@ func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
 	}
 	want, got := map[key]int{}, map[key]int{}
 	for _, d := range ds {
-		switch d.Rule {
-		case 4, 5, 7, 8, 9:
+		switch {
+		case d.Keeps(): // by whatever rule
+			got[key{4, d.Message}]++
+		case slices.Contains([]int{4, 5, 7, 8, 9}, d.Rule):
 			got[key{d.Rule, d.Message}]++
-		case 28:
+		case d.Rule == 28:
 			got[key{7, d.Message}] -= 1000 // the expunge of a lost log: neither
 		}
 	}
@@ -253,12 +252,12 @@ func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
 		}
 	}
 	for k, n := range want {
-		if got[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.DeleteBeatsDelivery) {
+		if got[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.Deletion == merge.DeletionWins) {
 			return fmt.Errorf("P25: message %v: %d changes overridden by rule %d, %d reported: %v", k.id, n, k.rule, got[k], ds)
 		}
 	}
 	for k, n := range got {
-		if want[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.DeleteBeatsDelivery) {
+		if want[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.Deletion == merge.DeletionWins) {
 			return fmt.Errorf("P25: message %v: %d reports of rule %d, %d changes overridden: %v", k.id, n, k.rule, want[k], ds)
 		}
 	}

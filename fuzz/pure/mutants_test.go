@@ -35,11 +35,11 @@ var mutants = []struct {
 	{"a delivery replaces the creation", "changelog/node.go", "return p.Delivery })\n	n.Presence = append", "return true })\n	n.Presence = append"},
 	{"cycles are not looked for", "changelog/layout.go", "			if q == n {\n				b.out", "			if q == n {\n				panic(\"cycle\")\n				b.out"},
 	{"the other side's place does not count", "merge/filter.go", "	for s := range g.side {\n		for _, x := range g.side[s] {\n			if !check(x) {", "	for s := range g.side {\n		for _, x := range g.side[s] {\n			if s == 0 && !check(x) {"},
-	{"any clear wins", "merge/policy.go", "	if p.ClearOff&f != 0 {", "	if p.ClearOff&f == 0 {"},
-	{"left wins", "merge/policy.go", "&Policy{Name: \"safe\", ", "&Policy{Name: \"safe\", Flag: LeftSide, "},
+	{"any clear wins", "merge/policy.go", "	return p.Flag[bits.TrailingZeros8(uint8(f))]\n", "	if x := p.Flag[bits.TrailingZeros8(uint8(f))]; x == AnySet {\n		return AnyClear\n	} else {\n		return x\n	}\n"},
+	{"left wins", "merge/policies.go", "flagPicks(AnySet, AnyClear, store.Deleted|store.Draft)}\n	Dovecot", "flagPicks(LeftSide, 0, 0)}\n	Dovecot"},
 	{"one-way carries moves", "merge/oneway.go", "		one.out = x.Clone()\n", "		one.out = x.Clone()\n		if len(g.side[src]) > 0 && x.Live() && g.side[src][0].Live() {\n			one.out.Presence = g.side[src][0].Presence\n		}\n"},
 	{"backup leaves extra mail", "merge/mirror.go", "		if g.out.Live() {\n			g.out.Expunge", "		if false && g.out.Live() {\n			g.out.Expunge"},
-	{"an overridden flag is not reported", "merge/decide.go", "		if changed[0] && changed[1] && was[0] != was[1] {\n			now := shown&f != 0", "		if changed[0] && changed[1] && was[0] != was[1] && f != store.Seen {\n			now := shown&f != 0"},
+	{"an overridden flag is not reported", "merge/decide.go", "		if now := shown&f != 0; changed[0] && was[0] != now", "		if now := shown&f != 0; f == store.Seen {\n		} else if changed[0] && was[0] != now"},
 	{"one GUID for two contents", "merge/content.go", "			g.out.Content.GUID = Derived(c)\n", ""},
 }
 

@@ -229,7 +229,7 @@ func (r *Replica) doMessage(o Op, l *changelog.Layout, slot *changelog.Slot) {
 		f := flagLetters[o.Arg]
 		on := o.Verb == Flag
 		if (merge.Safe.Flags(m)&f != 0) != on {
-			m.SetFlag(r.mint(), f, on)
+			m.SetFlag(r.mint(), f, on, r.shared())
 		}
 	case Keyword, Unkeyword:
 		on := o.Verb == Keyword
@@ -238,7 +238,7 @@ func (r *Replica) doMessage(o Op, l *changelog.Layout, slot *changelog.Slot) {
 			has = has || store.FoldKeyword(k) == store.FoldKeyword(o.Arg)
 		}
 		if has != on {
-			m.SetKeyword(r.mint(), o.Arg, on)
+			m.SetKeyword(r.mint(), o.Arg, on, r.shared())
 		}
 	}
 }

@@ -97,6 +97,14 @@ func (r *Replica) mint() changelog.Write {
 	return changelog.Write{Dot: d, Stamp: s}
 }
 
+// shared is how far the replica has told others of its changes.
+func (r *Replica) shared() uint64 {
+	if n := len(r.tags); n > 0 {
+		return r.tags[n-1].seq
+	}
+	return 0
+}
+
 func (r *Replica) live(g store.MailboxGUID) bool {
 	if r.liveIn == nil {
 		r.liveIn = map[store.MailboxGUID]bool{}

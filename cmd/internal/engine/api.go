@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"dsync/merge"
 	"dsync/store"
 )
 
@@ -117,7 +118,5 @@ type ModSeqs interface {
 // holds is an error wrapping store.ErrBusy.
 func OpenModSeqs(ctx context.Context, o LogOptions) (ModSeqs, error) { return openModSeqs(ctx, o) }
 
-// Policies names the policies that Options.Policy takes, the default first.
-func Policies() []string {
-	return []string{"safe", "dovecot", "add-wins", "remove-wins", "later-wins", "left-wins"}
-}
+// Policies names the built-in policies, the default first.
+func Policies() []string { return merge.PolicyNames() }

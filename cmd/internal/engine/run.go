@@ -98,7 +98,7 @@ func (r *run) do(ctx context.Context) (err error) {
 		return Fail(ExitUsage, err)
 	}
 	po := session.PairOptions{
-		Policy: r.policy, Direction: directions[r.o.Mode], Source: src, Filter: f, Run: fmt.Sprintf("mode=%d policy=%s %s", r.o.Mode, r.policy.Name, text),
+		Policy: r.policy, Direction: directions[r.o.Mode], Source: src, Filter: f, Run: fmt.Sprintf("mode=%d policy=%s %s", r.o.Mode, r.policy.ID(), text),
 		Whole: r.whole || r.o.Algorithm == Full, DryRun: r.o.DryRun, Brake: brake(r.o.MaxDelete), LockWait: r.o.LockWait,
 		Now: nowMicros, NewID: randomID, Check: r.checkState,
 		Notice: func(l int, s string) {
