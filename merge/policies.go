@@ -83,9 +83,9 @@ func PolicyByName(name string) (*Policy, error) {
 		}
 	}
 	if in, ok := strings.CutPrefix(name, random.Name+"("); ok && strings.HasSuffix(in, ")") {
-		seed, err := strconv.ParseUint(strings.TrimSuffix(in, ")"), 10, 64)
+		seed, err := strconv.ParseUint(strings.TrimSuffix(in, ")"), 10, 63)
 		if err != nil {
-			return nil, fmt.Errorf("policy %q: the seed is not a number from 0 to 2^64-1", name)
+			return nil, fmt.Errorf("policy %q: the seed is not a number from 0 to 2^63-1", name)
 		}
 		return Random(seed), nil
 	}
