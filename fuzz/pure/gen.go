@@ -21,6 +21,9 @@ type Kind struct {
 	Logs     int  // 1: logs lost and cloned; 2: restored; 3: clocks wrong
 	Policy   *merge.Policy
 	Cover    *Coverage // counts what was hit; nil: nothing is counted
+	// Mute and Excused are the world's.
+	Mute    func(law string) bool
+	Excused map[string]int
 }
 
 func (k Kind) policy() *merge.Policy {
@@ -116,11 +119,17 @@ func (k Kind) one(rng *rand.Rand) Op {
 	return o
 }
 
+func (k Kind) world() *World {
+	w := NewWorld(k.Replicas, k.policy())
+	w.Mute, w.Excused = k.Mute, k.Excused
+	return w
+}
+
 // Check runs a history and then sweeps until every change has had a path to every
 // replica; all laws that the pure ring can see hold along the way, and P17 at the
 // end.
 func (k Kind) Check(ops []Op) error {
-	w := NewWorld(k.Replicas, k.policy())
+	w := k.world()
 	if k.Cover != nil {
 		w.Cover = k.Cover
 		w.Cover.kinds, w.Cover.reset = map[changelog.Dot]string{}, map[int]bool{}
@@ -147,13 +156,13 @@ func (w *World) Converge() error {
 	if err := w.sweep(); err != nil {
 		return err
 	}
-	if err := w.equal("P17: after one sweep", false); err != nil {
+	if err := w.asked(w.equal("P17: after one sweep", false)); err != nil {
 		return err
 	}
 	if err := w.sweep(); err != nil {
 		return err
 	}
-	if err := w.equal("P17: after two sweeps", true); err != nil {
+	if err := w.asked(w.equal("P17: after two sweeps", true)); err != nil {
 		return err
 	}
 	before := w.R[0].Dump(w.Policy, true)
@@ -161,7 +170,7 @@ func (w *World) Converge() error {
 		return err
 	}
 	if after := w.R[0].Dump(w.Policy, true); after != before {
-		return fmt.Errorf("P2: the third sweep changed something\nbefore:\n%safter:\n%s", before, after)
+		return w.asked(fmt.Errorf("P2: the third sweep changed something\nbefore:\n%safter:\n%s", before, after))
 	}
 	return nil
 }
@@ -191,16 +200,42 @@ func (w *World) equal(law string, uids bool) error {
 	return nil
 }
 
-// Shrink leaves out operations as long as the history still breaks the same law.
-func (k Kind) Shrink(ops []Op) []Op { return shrink(ops, k.try) }
+// CheckTrimmed is P12: a history gives the same whether logs are trimmed before each
+// run or not.
+func (k Kind) CheckTrimmed(ops []Op) error {
+	a, b := k.world(), k.world()
+	for i, o := range ops {
+		if o.isRun() {
+			for r := range b.R {
+				b.trim(b.R[r])
+			}
+		}
+		if err := a.Run(o); err != nil {
+			return err
+		}
+		if err := b.Run(o); err != nil {
+			return fmt.Errorf("P12: trimmed, at %d, %v: %w", i, o, err)
+		}
+		for r := range a.R {
+			if x, y := a.R[r].Dump(a.Policy, true), b.R[r].Dump(b.Policy, true); x != y {
+				return a.asked(fmt.Errorf("P12: at %d, %v: replica %d shows\n%strimmed it shows\n%s", i, o, r, x, y))
+			}
+		}
+	}
+	return b.Converge()
+}
 
-func shrink(ops []Op, try func([]Op) error) []Op {
-	law := lawOf(try(ops))
+// Shrink leaves out operations as long as the history still breaks the same law.
+func (k Kind) Shrink(ops []Op) []Op { return Shrink(ops, k.Try) }
+
+// Shrink leaves out operations as long as try names the same law.
+func Shrink(ops []Op, try func([]Op) error) []Op {
+	law := LawOf(try(ops))
 	for size := max(len(ops)/2, 1); size >= 1; {
 		cut := false
 		for i := 0; i+size <= len(ops); {
 			less := append(append([]Op{}, ops[:i]...), ops[i+size:]...)
-			if lawOf(try(less)) == law {
+			if LawOf(try(less)) == law {
 				ops, cut = less, true
 			} else {
 				i++
@@ -216,8 +251,8 @@ func shrink(ops []Op, try func([]Op) error) []Op {
 	return ops
 }
 
-// try is Check with a panic as an error, so that those shrink too.
-func (k Kind) try(ops []Op) (err error) {
+// Try is Check with a panic as an error, so that those shrink too.
+func (k Kind) Try(ops []Op) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v", r)
@@ -226,9 +261,9 @@ func (k Kind) try(ops []Op) (err error) {
 	return k.Check(ops)
 }
 
-// lawOf names the law in an error of Check: the word before the first colon that
+// LawOf names the law in an error of Check: the word before the first colon that
 // starts with a capital P and a digit, or "panic".
-func lawOf(err error) string {
+func LawOf(err error) string {
 	if err == nil {
 		return ""
 	}

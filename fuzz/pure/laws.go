@@ -45,7 +45,7 @@ func Encode(r *merge.Result) []byte {
 }
 
 // repeatable is P5: the same input, in another order of the working sets, gives
-// the same bytes; and P4 for the merge itself: exchanged sides, exchanged result.
+// the same bytes.
 func (w *World) repeatable(a, b *Replica) error {
 	opt := merge.Options{Policy: w.Policy}
 	x, y := a.Side(), b.Side()
@@ -62,7 +62,14 @@ func (w *World) repeatable(a, b *Replica) error {
 	if e, f := Encode(one), Encode(two); !bytes.Equal(e, f) {
 		return fmt.Errorf("P5: two merges of %d and %d give other bytes", a.Name, b.Name)
 	}
-	swap := merge.Merge(y, x, opt)
+	return nil
+}
+
+// exchanged is P4 for the merge itself: exchanged sides, exchanged result.
+func (w *World) exchanged(a, b *Replica) error {
+	opt := merge.Options{Policy: w.Policy}
+	x, y := a.Side(), b.Side()
+	one, swap := merge.Merge(x, y, opt), merge.Merge(y, x, opt)
 	swap.After[0], swap.After[1] = swap.After[1], swap.After[0]
 	for s := range 2 {
 		in, out := one.Enter(s, nil), swap.Enter(1-s, nil)
@@ -102,6 +109,113 @@ func encodeSide(s merge.Side) (b []byte) {
 		b = changelog.AppendMessage(b, m)
 	}
 	return changelog.AppendDots(b, &s.Seen)
+}
+
+// closed is the part of P24 of that name: a merge makes no write. What a replica
+// holds after a whole run is made of writes that one of the two held before.
+func closed(a, b, after *Replica) error {
+	had := map[string]bool{}
+	each := func(m *changelog.Message, f func(string)) {
+		for _, o := range m.Origins {
+			f(fmt.Sprint("origin ", o))
+		}
+		for _, w := range m.Presence {
+			f(fmt.Sprint("place ", w))
+		}
+		for _, w := range m.Flags {
+			f(fmt.Sprint("flag ", w))
+		}
+		for _, w := range m.Keywords {
+			f(fmt.Sprint("keyword ", w))
+		}
+	}
+	for _, r := range []*Replica{a, b} {
+		for _, m := range r.Messages {
+			each(m, func(s string) { had[s] = true })
+		}
+	}
+	var err error
+	for _, m := range after.Messages {
+		each(m, func(s string) {
+			if !had[s] {
+				err = fmt.Errorf("P24-closed: %s of %s was made by the merge", s, m.Content.GUID)
+			}
+		})
+	}
+	return err
+}
+
+// noLoss is P6 and P8 for one run: what is live at one side and unknown to the
+// other is live afterwards, unless a decision names the message and the rule; what
+// the other has seen and no longer holds is gone.
+func (w *World) noLoss(a, b, after *Replica, ds []merge.Decision) error {
+	named, kept := map[changelog.Dot]int{}, map[changelog.Dot]int{}
+	for _, d := range ds {
+		if d.Rule == 28 || d.Rule == 15 || d.Rule == 4 {
+			named[d.Message] = d.Rule
+		}
+		if d.Keeps() && d.Rule != 4 {
+			kept[d.Message] = d.Rule // by a choice of the policy, which the report names
+		}
+	}
+	byOrigin := map[changelog.Dot]*changelog.Message{}
+	for _, m := range after.Messages {
+		for _, o := range m.Origins {
+			byOrigin[o.Dot] = m
+		}
+	}
+	for i, r := range []*Replica{a, b} {
+		other := []*Replica{b, a}[i]
+		theirs := map[changelog.Dot]*changelog.Message{}
+		for _, m := range other.Messages {
+			for _, o := range m.Origins {
+				theirs[o.Dot] = m
+			}
+		}
+		for _, m := range r.List() {
+			if !m.Live() {
+				continue
+			}
+			now := byOrigin[m.ID()]
+			if now != nil && !now.Live() && named[now.ID()] != 0 {
+				w.excuse("P6", named[now.ID()])
+				continue
+			}
+			var known *changelog.Message
+			seen := false
+			for _, o := range m.Origins {
+				if theirs[o.Dot] != nil {
+					known = theirs[o.Dot]
+				}
+				seen = seen || other.Seen.Has(o.Dot)
+			}
+			if known == nil && !seen && (now == nil || !now.Live()) {
+				return fmt.Errorf("P6: %s of replica %d, unknown to %d, is lost", m.Content.GUID, r.Name, other.Name)
+			}
+			if known != nil && known.Live() && (now == nil || !now.Live()) {
+				return fmt.Errorf("P6: %s, live at both %d and %d, is lost", m.Content.GUID, r.Name, other.Name)
+			}
+			gone := known != nil && !known.Live() || known == nil && seen
+			if gone && now != nil && now.Live() {
+				fresh := false
+				for _, p := range m.Presence {
+					fresh = fresh || !other.Seen.Has(p.Dot)
+				}
+				if rule := kept[now.ID()]; !fresh && rule != 0 {
+					w.excuse("P8", rule)
+				} else if !fresh {
+					return fmt.Errorf("P8: %s, expunged at %d, came back from %d", m.Content.GUID, other.Name, r.Name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (w *World) excuse(law string, rule int) {
+	if w.Excused != nil {
+		w.Excused[law] = rule
+	}
 }
 
 // origins finds a replica's entry by any of its origin dots.
@@ -229,8 +343,11 @@ func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
 			if live[1] {
 				s = 1
 			}
-			var changed bool
+			var changed, placed bool
 			for _, x := range es[s] {
+				for _, p := range x.Presence {
+					placed = placed || !side[1-s].Seen.Has(p.Dot)
+				}
 				for _, f := range x.Flags {
 					changed = changed || !side[1-s].Seen.Has(f.Dot)
 				}
@@ -238,7 +355,7 @@ func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
 					changed = changed || !side[1-s].Seen.Has(f.Dot)
 				}
 			}
-			if m.Live() {
+			if m.Live() || placed && w.Policy.ExpungeFollowsMove {
 				want[key{4, m.ID()}]++
 			} else if changed {
 				want[key{7, m.ID()}]++
@@ -252,12 +369,12 @@ func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
 		}
 	}
 	for k, n := range want {
-		if got[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.Deletion == merge.DeletionWins) {
+		if got[k] != n {
 			return fmt.Errorf("P25: message %v: %d changes overridden by rule %d, %d reported: %v", k.id, n, k.rule, got[k], ds)
 		}
 	}
 	for k, n := range got {
-		if want[k] != n && !(w.Policy.ExpungeFollowsMove || w.Policy.Deletion == merge.DeletionWins) {
+		if want[k] != n {
 			return fmt.Errorf("P25: message %v: %d reports of rule %d, %d changes overridden: %v", k.id, n, k.rule, want[k], ds)
 		}
 	}

@@ -151,13 +151,13 @@ func (w *World) Associative() error {
 	dumps := make([]string, len(orders))
 	linked := map[string]bool{}
 	for i, o := range orders {
-		v := &World{Policy: w.Policy, now: w.now, ids: w.ids}
+		v := w.sub()
 		for _, r := range w.R[:3] {
 			v.R = append(v.R, r.Clone())
 		}
 		for _, p := range o {
 			if err := v.whole(v.R[p[0]], v.R[p[1]]); err != nil {
-				return fmt.Errorf("P18: order %d: %w", i, err)
+				return fmt.Errorf("in order %d of meeting: %w", i, err)
 			}
 		}
 		for _, m := range v.R[0].Messages {
@@ -170,7 +170,7 @@ func (w *World) Associative() error {
 	for i := range dumps {
 		dumps[i] = without(dumps[i], linked)
 		if dumps[i] != dumps[0] {
-			return fmt.Errorf("P18: order %v gives\n%sinstead of\n%s", orders[i], dumps[i], dumps[0])
+			return w.asked(fmt.Errorf("P18: order %v gives\n%sinstead of\n%s", orders[i], dumps[i], dumps[0]))
 		}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package pure
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -15,35 +14,12 @@ func TestTrimmingChangesNothing(t *testing.T) {
 				continue
 			}
 			ops := k.Generate(rand.New(rand.NewPCG(s, 12)))
-			if err := k.trimmed(ops); err != nil {
-				small := shrink(ops, k.trimmed)
-				t.Fatalf("repeat with: go test ./fuzz/pure -run '%s' -seed %d\nhistory: %s\n%v", t.Name(), s, History(small), k.trimmed(small))
+			if err := k.CheckTrimmed(ops); err != nil {
+				small := Shrink(ops, k.CheckTrimmed)
+				t.Fatalf("repeat with: go test ./fuzz/pure -run '%s' -seed %d\nhistory: %s\n%v", t.Name(), s, History(small), k.CheckTrimmed(small))
 			}
 		}
 	}
-}
-
-func (k Kind) trimmed(ops []Op) error {
-	a, b := NewWorld(k.Replicas, k.policy()), NewWorld(k.Replicas, k.policy())
-	for i, o := range ops {
-		if o.isRun() {
-			for r := range b.R {
-				b.trim(b.R[r])
-			}
-		}
-		if err := a.Run(o); err != nil {
-			return err
-		}
-		if err := b.Run(o); err != nil {
-			return fmt.Errorf("P12: trimmed, at %d, %v: %w", i, o, err)
-		}
-		for r := range a.R {
-			if x, y := a.R[r].Dump(a.Policy, true), b.R[r].Dump(b.Policy, true); x != y {
-				return fmt.Errorf("P12: at %d, %v: replica %d shows\n%strimmed it shows\n%s", i, o, r, x, y)
-			}
-		}
-	}
-	return b.Converge()
 }
 
 // Lost, cloned and restored logs, and clocks that are wrong, in the middle of

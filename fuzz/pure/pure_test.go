@@ -33,9 +33,9 @@ func runKind(t *testing.T, k Kind, n int) {
 	}
 	for s := from; s <= to; s++ {
 		ops := k.Generate(rand.New(rand.NewPCG(uint64(s), 77)))
-		if err := k.try(ops); err != nil {
+		if err := k.Try(ops); err != nil {
 			small := k.Shrink(ops)
-			t.Fatalf("repeat with: go test ./fuzz/pure -run '%s' -seed %d\nhistory: %s\n%v", t.Name(), s, History(small), k.try(small))
+			t.Fatalf("repeat with: go test ./fuzz/pure -run '%s' -seed %d\nhistory: %s\n%v", t.Name(), s, History(small), k.Try(small))
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestPolicies(t *testing.T) {
 func TestLeftWinsIsCaught(t *testing.T) {
 	k := Kind{Replicas: 2, Ops: 14, Policy: merge.LeftWins}
 	for s := range int64(300) {
-		if k.try(k.Generate(rand.New(rand.NewPCG(uint64(s), 77)))) != nil {
+		if k.Try(k.Generate(rand.New(rand.NewPCG(uint64(s), 77)))) != nil {
 			return
 		}
 	}
@@ -84,7 +84,7 @@ func TestEveryCellIsHit(t *testing.T) {
 	for _, k := range []Kind{{Replicas: 2, Ops: 32, Tails: true, Cover: cover}, {Replicas: 2, Ops: 32, Tails: true, Tree: true, Cover: cover}} {
 		for s := range uint64(400) {
 			ops := k.Generate(rand.New(rand.NewPCG(s, 31)))
-			if err := k.try(ops); err != nil {
+			if err := k.Try(ops); err != nil {
 				t.Fatalf("seed %d: %s\n%v", s, History(ops), err)
 			}
 		}
