@@ -31,3 +31,7 @@ func (f orderedFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error
 	}
 	return f.FS.Create(name, c)
 }
+
+// Memory is a file system in memory for Options.FS, for what keeps no log: tests
+// and the laboratory.
+func Memory() vfs.FS { return vfs.NewMem() }

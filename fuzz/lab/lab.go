@@ -1,0 +1,507 @@
+// Package lab plays scenarios on engines and judges what comes of it.
+//
+// # Contract
+//
+//   - Play runs one scenario on one engine, and gives a Result: the laws that were
+//     broken, the expectations that were not met, what all replicas show in the
+//     end, and Metrics.
+//   - The judge sees what a client sees, before and after each run, and nothing
+//     else; so every engine is judged alike. It keeps, for each register (a flag of
+//     a message, its place, a subscription, …), the writes that count, by the two
+//     sentences of conflicts.md: a write that one side has and the other lacks is
+//     new if the other has not seen it, else it was removed there.
+//   - What cannot be told by looking is not judged: messages that share a name are
+//     counted, no more.
+//   - Everything is repeated by the scenario's text, the engine's name, the policy
+//     and the seed.
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dsync/fuzz/engine"
+	"dsync/fuzz/scenario"
+	"dsync/merge"
+)
+
+// Laws that are judged by looking, with what they say.
+var Laws = []struct{ Law, Says string }{
+	{"P1", "after a whole run both sides show the same"},
+	{"P2", "a run with nothing to do changes nothing"},
+	{"P3", "exit status 0 only if both sides show the same"},
+	{"P6", "a message that nobody removed after having seen it is there"},
+	{"P7", "a change of a flag stands, unless another change of it was concurrent"},
+	{"P8", "what was removed does not come back"},
+	{"P9", "no run makes copies"},
+	{"P10", "under one UIDVALIDITY a UID never names another message, and UIDNEXT never falls"},
+	{"P16", "INBOX exists, and no two mailboxes are one"},
+	{"P17", "once every change had a path to every replica, all show the same"},
+	{"P19", "after a backup the destination is as the source, which is untouched"},
+	{"P20", "-1 takes nothing from the destination, and leaves the source alone"},
+	{"P22", "a move, a mailbox, a name, a subscription, an attribute that nobody else changed arrives"},
+	{"P26", "what a filter leaves out is untouched"},
+}
+
+// Options say how scenarios are played.
+type Options struct {
+	Policy string        // instead of the scenario's; "": the scenario's
+	Mode   scenario.Mode // the same
+	Seed   uint64
+	// Policies finds a policy by name; nil: merge.PolicyByName.
+	Policies func(string) (*merge.Policy, error)
+}
+
+// Finding is a law that was broken.
+type Finding struct {
+	Law  string `json:"law"`
+	Step string `json:"step"` // after which it was seen
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text"`
+}
+
+func (f Finding) String() string {
+	at := f.Step
+	if f.Line > 0 {
+		at = fmt.Sprintf("line %d, %s", f.Line, f.Step)
+	}
+	return fmt.Sprintf("%s broken at %s: %s", f.Law, at, f.Text)
+}
+
+// Difference is an expectation that was not met.
+type Difference struct {
+	Step    scenario.Step     `json:"step"`
+	Replica string            `json:"replica,omitempty"`
+	Want    *scenario.Listing `json:"want,omitempty"`
+	Got     *scenario.Listing `json:"got,omitempty"`
+	Text    string            `json:"text,omitempty"` // of conflicts and exit statuses
+}
+
+// Result is what came of one scenario on one engine.
+type Result struct {
+	Scenario    *scenario.Scenario           `json:"-"`
+	Name        string                       `json:"scenario"`
+	Engine      string                       `json:"engine"`
+	Policy      string                       `json:"policy"`
+	Skipped     string                       `json:"skipped,omitempty"` // why
+	Failed      string                       `json:"failed,omitempty"`  // of the engine itself
+	Broken      []Finding                    `json:"broken,omitempty"`
+	Differences []Difference                 `json:"differences,omitempty"`
+	Final       map[string]*scenario.Listing `json:"final,omitempty"`
+	Metrics     Metrics                      `json:"metrics"`
+	Pass        bool                         `json:"pass"`
+	// Edits make the scenario expect what came.
+	Edits []scenario.Edit `json:"-"`
+}
+
+// BrokenLaws lists the broken laws, each once, in order.
+func (r *Result) BrokenLaws() []string {
+	var out []string
+	for _, f := range r.Broken {
+		if !slices.Contains(out, f.Law) {
+			out = append(out, f.Law)
+		}
+	}
+	slices.SortFunc(out, compareLaws)
+	return out
+}
+
+// compareLaws orders P2 before P10.
+func compareLaws(a, b string) int {
+	if len(a) != len(b) && strings.HasPrefix(a, "P") && strings.HasPrefix(b, "P") {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+// player is one scenario under way.
+type player struct {
+	s      *scenario.Scenario
+	e      engine.Engine
+	w      engine.World
+	j      *judge
+	res    *Result
+	opt    Options
+	mode   scenario.Mode // of runs that name none
+	told   []int         // rules of conflicts, since the common past
+	exit   int
+	runs   int
+	skewed bool
+	breaks []string // laws that the engine must break; nil: none
+}
+
+// Play plays one scenario on one engine.
+func Play(e engine.Engine, s *scenario.Scenario, opt Options) *Result {
+	res := &Result{Scenario: s, Name: s.Name, Engine: e.Name(), Final: map[string]*scenario.Listing{}}
+	p := &player{s: s, e: e, res: res, opt: opt, mode: s.Mode, exit: -1}
+	if opt.Mode != "" {
+		p.mode = opt.Mode
+	}
+	res.Policy = s.Policy
+	if opt.Policy != "" {
+		res.Policy = opt.Policy
+	}
+	if res.Policy == "" {
+		res.Policy = merge.Safe.Name
+	}
+	for _, b := range s.Breaks {
+		if b.Engine == e.Name() {
+			p.breaks = b.Laws
+		}
+	}
+	switch err := p.play(); {
+	case errors.Is(err, engine.ErrUnsupported):
+		res.Skipped = err.Error()
+	case err != nil:
+		res.Failed = err.Error()
+	}
+	p.verdict()
+	return res
+}
+
+// verdict says whether the scenario passed. On an engine that is known to break
+// laws here it passes if it breaks those.
+func (p *player) verdict() {
+	r := p.res
+	laws := r.BrokenLaws()
+	switch {
+	case r.Failed != "" || r.Skipped != "":
+	case p.breaks != nil:
+		want := slices.Clone(p.breaks)
+		slices.SortFunc(want, compareLaws)
+		r.Pass = slices.Equal(laws, want)
+		if !r.Pass {
+			r.Differences = append(r.Differences, Difference{Text: fmt.Sprintf("the scenario says that %s breaks %s; it broke %s", r.Engine, list(want), list(laws))})
+		}
+	default:
+		r.Pass = len(laws) == 0 && len(r.Differences) == 0
+	}
+}
+
+func list(words []string) string {
+	if len(words) == 0 {
+		return "nothing"
+	}
+	return strings.Join(words, " ")
+}
+
+func (p *player) play() error {
+	find := p.opt.Policies
+	if find == nil {
+		find = merge.PolicyByName
+	}
+	policy, err := find(p.res.Policy)
+	if err != nil {
+		return err
+	}
+	p.w, err = p.e.Start(engine.Setup{Replicas: p.s.Replicas, Policy: policy, Mode: p.mode, Seed: p.opt.Seed, Policies: find})
+	if err != nil {
+		return err
+	}
+	p.j = newJudge(p.s.Replicas, &p.res.Metrics)
+	defer func() { err = errors.Join(err, p.w.Close()) }()
+	for _, s := range p.s.Steps {
+		if err = p.step(s); err != nil {
+			return err
+		}
+	}
+	return p.end()
+}
+
+// end takes what all show, and the laws that an engine judges at the end.
+func (p *player) end() error {
+	if f, ok := p.w.(interface{ Final() []string }); ok {
+		p.broken(scenario.Step{Verb: scenario.Converge}, f.Final())
+	}
+	for _, r := range p.s.Replicas {
+		l, err := p.w.List(r)
+		if err != nil {
+			return err
+		}
+		p.res.Final[r] = l
+	}
+	return nil
+}
+
+// broken takes findings written as "P6: text".
+func (p *player) broken(s scenario.Step, texts []string) {
+	for _, t := range texts {
+		law, text := lawOf(t)
+		p.res.Broken = append(p.res.Broken, Finding{Law: law, Step: s.String(), Line: s.Line, Text: text})
+	}
+}
+
+// lawOf parts the law from a finding; fuzz/pure says P19/P20 where either may be
+// meant.
+func lawOf(text string) (law, rest string) {
+	law, rest, ok := strings.Cut(text, ": ")
+	law, _, _ = strings.Cut(law, "/")
+	if !ok || len(law) > 3 || !strings.HasPrefix(law, "P") {
+		return "P0", text
+	}
+	return law, rest
+}
+
+func (p *player) step(s scenario.Step) error {
+	switch s.Verb {
+	case scenario.Sync, scenario.OneWay, scenario.Backup:
+		return p.sync(s)
+	case scenario.Level:
+		return p.level(s)
+	case scenario.Sweep:
+		_, err := p.sweep(s)
+		return err
+	case scenario.Converge:
+		return p.converge(s)
+	case scenario.Expect, scenario.ExpectConflicts, scenario.ExpectExit:
+		return p.expect(s)
+	}
+	switch s.Verb {
+	case scenario.Damage, scenario.Restore, scenario.LoseLog, scenario.Clone:
+		return p.befall(s)
+	}
+	if err := p.hidden(s); err != nil {
+		return err
+	}
+	return p.do(s)
+}
+
+func (p *player) do(s scenario.Step) error {
+	if err := p.w.Do(s); err != nil {
+		return fmt.Errorf("line %d, %s: %w", s.Line, s, err)
+	}
+	return nil
+}
+
+// befall takes what is there before and after a replica lost something.
+func (p *player) befall(s scenario.Step) error {
+	r := p.index(s.At)
+	for _, act := range []func() error{
+		func() error { return nil },
+		func() error { p.j.befall(r); return p.do(s) },
+	} {
+		if err := act(); err != nil {
+			return err
+		}
+		l, err := p.w.List(s.At)
+		if err != nil {
+			return fmt.Errorf("line %d, list %s: %w", s.Line, s.At, err)
+		}
+		p.j.look(r, l)
+	}
+	return nil
+}
+
+// hidden tells the judge of changes that a look cannot tell apart from none or
+// others: a copy that takes the place of its original, and a subscription that was
+// there already.
+func (p *player) hidden(s scenario.Step) error {
+	if s.Verb != scenario.Copy && s.Verb != scenario.Subscribe && s.Verb != scenario.Unsubscribe {
+		return nil
+	}
+	l, err := p.w.List(s.At)
+	if err != nil {
+		return fmt.Errorf("line %d, list %s: %w", s.Line, s.At, err)
+	}
+	if s.Verb == scenario.Copy {
+		for _, b := range l.Mailboxes {
+			for i, m := range b.Messages {
+				if n, ok := s.Position(); b.Name == s.Mailbox && (m.Name == s.Message || ok && i == (n-1)%len(b.Messages)) {
+					p.j.loose[isMessage+m.Name] = true
+				}
+			}
+		}
+		return nil
+	}
+	if slices.Contains(l.Subscribed, s.Mailbox) == (s.Verb == scenario.Subscribe) {
+		p.j.loose[isSubscription+string(s.Mailbox)] = true
+	}
+	return nil
+}
+
+func (p *player) index(replica string) int { return slices.Index(p.s.Replicas, replica) }
+
+// sync makes a run and judges it.
+func (p *player) sync(s scenario.Step) error {
+	a, b := p.index(s.At), p.index(s.With)
+	var before, after [2]*scenario.Listing
+	var err error
+	for i, r := range []string{s.At, s.With} {
+		if before[i], err = p.w.List(r); err != nil {
+			return fmt.Errorf("list %s before line %d, %s: %w", r, s.Line, s, err)
+		}
+	}
+	rep, err := p.w.Sync(s)
+	if err != nil {
+		return fmt.Errorf("line %d, %s: %w", s.Line, s, err)
+	}
+	for i, r := range []string{s.At, s.With} {
+		if after[i], err = p.w.List(r); err != nil {
+			return fmt.Errorf("list %s after line %d, %s: %w", r, s.Line, s, err)
+		}
+	}
+	p.exit = rep.Exit
+	p.runs++
+	for _, c := range rep.Conflicts {
+		p.told = append(p.told, c.Rule)
+	}
+	p.broken(s, rep.Broken)
+	p.broken(s, p.j.run(s, [2]int{a, b}, before, after, rep))
+	return nil
+}
+
+// level brings the first replica's mail to all others: the common past. What the
+// runs do on the way is not judged, but they must do it.
+func (p *player) level(s scenario.Step) error {
+	first := p.s.Replicas[0]
+	var want *scenario.Listing
+	for round := range 2 {
+		for _, r := range p.s.Replicas[1:] {
+			run := scenario.Step{Line: s.Line, Verb: scenario.Sync, At: first, With: r}
+			if _, err := p.w.Sync(run); err != nil {
+				return fmt.Errorf("line %d, level %s and %s: %w", s.Line, first, r, err)
+			}
+		}
+		for i, r := range p.s.Replicas {
+			l, err := p.w.List(r)
+			if err != nil {
+				return fmt.Errorf("line %d, level: list %s: %w", s.Line, r, err)
+			}
+			if i == 0 {
+				want = l
+			}
+			if d := same(want, l); d != "" && round == 1 {
+				p.broken(s, []string{fmt.Sprintf("P1: the common past is not common: %s and %s differ: %s", first, r, d)})
+			}
+		}
+	}
+	p.told, p.res.Metrics = nil, Metrics{}
+	p.j = newJudge(p.s.Replicas, &p.res.Metrics)
+	for i, r := range p.s.Replicas {
+		l, err := p.w.List(r)
+		if err != nil {
+			return err
+		}
+		p.j.common(i, l)
+	}
+	// A later second than the past's: what stamps are made of.
+	return p.w.Do(scenario.Step{Verb: scenario.Tick})
+}
+
+// sweep makes the runs of the topology, there and back, and says whether any
+// changed anything.
+func (p *player) sweep(s scenario.Step) (changed bool, err error) {
+	before := p.res.Metrics.Operations
+	for _, pair := range p.s.Topology.Pairs(len(p.s.Replicas)) {
+		run := scenario.Step{Line: s.Line, Verb: scenario.Sync, At: p.s.Replicas[pair[0]], With: p.s.Replicas[pair[1]]}
+		if err := p.sync(run); err != nil {
+			return true, err
+		}
+	}
+	return p.res.Metrics.Operations != before, nil
+}
+
+// maxRounds is when converge gives up.
+const maxRounds = 6
+
+// converge is P17: one sweep, and all have the same mail; two, and they agree on
+// UIDs; a third finds nothing to do (P2).
+func (p *player) converge(s scenario.Step) error {
+	said := false
+	for round := 1; round <= maxRounds; round++ {
+		changed, err := p.sweep(s)
+		if err != nil {
+			return err
+		}
+		mail, uids, err := p.apart()
+		if err != nil {
+			return err
+		}
+		switch {
+		case uids == "" && !changed:
+			p.res.Metrics.Rounds += max(0, round-3)
+			return nil
+		case round == 1 && mail != "", round == 2 && uids != "" && !said:
+			p.broken(s, []string{fmt.Sprintf("P17: after sweep %d: %s", round, mail+uids)})
+			said = true
+		case round == 3 && changed:
+			p.broken(s, []string{"P2: the third sweep changed something"})
+		}
+	}
+	p.res.Metrics.Rounds += maxRounds - 3
+	p.res.Metrics.NeverEqual++
+	return nil
+}
+
+// apart says how the replicas differ, but for UIDs, and at all.
+func (p *player) apart() (mail, uids string, err error) {
+	var first *scenario.Listing
+	for _, r := range p.s.Replicas {
+		l, err := p.w.List(r)
+		if err != nil {
+			return "", "", err
+		}
+		if first == nil {
+			first = l
+			continue
+		}
+		if d := same(first.WithoutUIDs(), l.WithoutUIDs()); d != "" && mail == "" {
+			mail = fmt.Sprintf("%s and %s differ: %s", p.s.Replicas[0], r, d)
+		}
+		if d := same(first, l); d != "" && uids == "" {
+			uids = fmt.Sprintf("%s and %s differ: %s", p.s.Replicas[0], r, d)
+		}
+	}
+	if mail != "" {
+		return mail, "", nil
+	}
+	return "", uids, nil
+}
+
+// expect compares, and notes what would have been right.
+func (p *player) expect(s scenario.Step) error {
+	edit := s
+	var diffs []Difference
+	switch s.Verb {
+	case scenario.ExpectExit:
+		if !slices.Contains(s.Numbers, p.exit) {
+			diffs = append(diffs, Difference{Step: s, Text: fmt.Sprintf("exit status %d, want %s", p.exit, numbers(s.Numbers))})
+			edit.Numbers = []int{p.exit}
+		}
+	case scenario.ExpectConflicts:
+		got, want := slices.Sorted(slices.Values(p.told)), slices.Sorted(slices.Values(s.Numbers))
+		if !slices.Equal(got, want) {
+			diffs = append(diffs, Difference{Step: s, Text: fmt.Sprintf("conflicts decided by rules %s, want %s", numbers(got), numbers(want))})
+			edit.Numbers = got
+		}
+	default:
+		for _, r := range p.s.Replicas {
+			if s.At != "all" && s.At != r {
+				continue
+			}
+			l, err := p.w.List(r)
+			if err != nil {
+				return fmt.Errorf("line %d, list %s: %w", s.Line, r, err)
+			}
+			if !s.Shows.Matches(l) {
+				diffs = append(diffs, Difference{Step: s, Replica: r, Want: s.Shows, Got: l.Plain()})
+				edit.Shows = l.Plain()
+			}
+		}
+	}
+	if p.breaks != nil || len(diffs) == 0 {
+		return nil
+	}
+	p.res.Differences = append(p.res.Differences, diffs...)
+	p.res.Edits = append(p.res.Edits, scenario.Edit{Step: edit})
+	return nil
+}
+
+func numbers(ns []int) string {
+	if len(ns) == 0 {
+		return "none"
+	}
+	return strings.Trim(fmt.Sprint(ns), "[]")
+}

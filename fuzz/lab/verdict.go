@@ -1,0 +1,500 @@
+package lab
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dsync/fuzz/engine"
+	"dsync/fuzz/scenario"
+	"dsync/store"
+)
+
+// verdict is the judgement of one run.
+type verdict struct {
+	j             *judge
+	s             scenario.Step
+	r             [2]int
+	before, after [2]*scenario.Listing
+	rep           engine.Report
+	now           [2]shown
+	had, count    [2]map[string]int
+	broken        []string
+	lost          map[string]bool // names already said to be lost
+}
+
+func (v *verdict) say(law, format string, args ...any) {
+	v.broken = append(v.broken, law+": "+fmt.Sprintf(format, args...))
+}
+
+// decided reports whether the run names a decision by one of these rules.
+func (v *verdict) decided(rules ...int) bool {
+	return slices.ContainsFunc(v.rep.Conflicts, func(c engine.Conflict) bool { return slices.Contains(rules, c.Rule) })
+}
+
+// presence is what holds of any run: mail that nobody removed is there afterwards,
+// and there are no more messages of a name than clients made.
+func (v *verdict) presence() {
+	v.lost = map[string]bool{}
+	names := map[string]bool{}
+	for i := range v.r {
+		for name := range v.had[i] {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if v.count[0][name]+v.count[1][name] > 0 || v.j.gone[name] {
+			continue
+		}
+		if v.s.Verb == scenario.Backup && v.had[0][name] == 0 {
+			v.j.gone[name] = true // a mirror has none
+			continue
+		}
+		v.lose(name, "which nobody removed")
+	}
+	for i := range v.r {
+		for _, name := range slices.Sorted(maps.Keys(v.count[i])) {
+			n, most := v.count[i][name], max(v.had[0][name], v.had[1][name])
+			if n > v.had[i][name] && (!v.j.apart && n > v.j.made[name] || n > most && v.crowded(i, name)) {
+				v.j.m.Duplicates += n - max(most, 1)
+				v.say("P9", "%s is %d times at %s, was %d times at %s and %d times at %s", name, n, v.name(i), v.had[0][name], v.name(0), v.had[1][name], v.name(1))
+				v.j.loose[isMessage+name] = true
+				v.j.made[name] = max(v.j.made[name], n)
+			}
+		}
+	}
+}
+
+// crowded reports whether a mailbox has more of a name than either side had there.
+func (v *verdict) crowded(side int, name string) bool {
+	in := func(l *scenario.Listing, at store.Name) (n int) {
+		for _, b := range l.Mailboxes {
+			for _, m := range b.Messages {
+				if b.Name == at && m.Name == name {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	return slices.ContainsFunc(v.after[side].Mailboxes, func(b scenario.Mailbox) bool {
+		return in(v.after[side], b.Name) > max(in(v.before[0], b.Name), in(v.before[1], b.Name))
+	})
+}
+
+// lose counts a lost message. It breaks P6, but for what a rule that the run names
+// takes away.
+func (v *verdict) lose(name, why string) {
+	if v.lost[name] {
+		return
+	}
+	v.lost[name] = true
+	v.j.m.LostMessages++
+	v.j.loose[isMessage+name] = true
+	v.j.gone[name] = true
+	if !v.decided(4, 15, 17, 28) {
+		v.say("P6", "%s, %s, is lost", name, why)
+	}
+}
+
+func (v *verdict) name(side int) string { return v.j.names[v.r[side]] }
+
+// backup is P19.
+func (v *verdict) backup() {
+	if d := same(v.after[0].WithoutUIDs(), v.after[1].WithoutUIDs()); d != "" {
+		v.say("P19", "%s and %s differ: %s", v.name(0), v.name(1), d)
+	}
+	if d := untouched(v.before[0], v.after[0]); d != "" {
+		v.say("P19", "the source %s was changed: %s", v.name(0), d)
+	}
+	for name, n := range v.had[1] {
+		if v.count[1][name] < n && v.had[0][name] < n {
+			v.j.gone[name] = true
+		}
+	}
+	v.blur()
+}
+
+// oneWay is P20.
+func (v *verdict) oneWay() {
+	if d := untouched(v.before[0], v.after[0]); d != "" {
+		v.say("P20", "the source %s was changed: %s", v.name(0), d)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.had[1])) {
+		if n := v.had[1][name]; v.count[1][name] < n {
+			v.say("P20", "%s is gone at the destination %s", name, v.name(1))
+		}
+	}
+	v.blur()
+}
+
+// partial is P26, and that a run which ended early or carried a part is honest.
+func (v *verdict) partial() {
+	run := v.s.Run
+	if run.Faulty() && v.rep.Exit == 0 && len(run.Only)+len(run.Except) == 0 && run.Since == 0 && run.Before == 0 {
+		if d := same(v.after[0], v.after[1]); d != "" {
+			v.say("P3", "exit status 0, but %s and %s differ: %s", v.name(0), v.name(1), d)
+		}
+	}
+	if len(run.Only) > 0 {
+		for i := range v.r {
+			v.outside(i, run.Only)
+		}
+	}
+	v.blur()
+}
+
+// outside: mailboxes that a run leaves out hold what they held.
+func (v *verdict) outside(side int, only []store.Name) {
+	inside := map[string]bool{}
+	for _, l := range []*scenario.Listing{v.before[0], v.before[1], v.after[0], v.after[1]} {
+		for _, b := range l.Mailboxes {
+			if slices.Contains(only, b.Name) {
+				inside[b.GUID] = true
+			}
+		}
+	}
+	for _, b := range v.before[side].Mailboxes {
+		if b.NoSelect || b.GUID == "" || inside[b.GUID] {
+			continue
+		}
+		i := slices.IndexFunc(v.after[side].Mailboxes, func(c scenario.Mailbox) bool { return c.GUID == b.GUID })
+		if i < 0 {
+			v.say("P26", "mailbox %s of %s is gone, though it was left out", b.Name, v.name(side))
+			continue
+		}
+		was, is := &scenario.Listing{Mailboxes: []scenario.Mailbox{b}}, &scenario.Listing{Mailboxes: []scenario.Mailbox{v.after[side].Mailboxes[i]}}
+		if d := untouched(was, is); d != "" {
+			v.say("P26", "mailbox %s of %s was left out and changed: %s", b.Name, v.name(side), d)
+		}
+	}
+}
+
+// blur takes a run that does not carry all: of what both sides know differently
+// only presence is judged from now on.
+func (v *verdict) blur() {
+	a, b := v.j.know[v.r[0]], v.j.know[v.r[1]]
+	both := a.merge(b)
+	for id := range both.things {
+		if !maps.EqualFunc(a.things[id], b.things[id], func(x, y register) bool { return maps.Equal(x, y) }) {
+			v.j.loose[id] = true
+		}
+	}
+	v.j.know[v.r[0]], v.j.know[v.r[1]] = both, both.clone()
+}
+
+// whole is a two-way run over everything: P1, P3, and the fate of each register.
+func (v *verdict) whole() {
+	if d := same(v.after[0], v.after[1]); d != "" {
+		v.say("P1", "%s and %s differ (exit status %d): %s", v.name(0), v.name(1), v.rep.Exit, d)
+		if v.rep.Exit == 0 {
+			v.say("P3", "exit status 0, but %s and %s differ", v.name(0), v.name(1))
+		}
+	}
+	a, b := v.j.know[v.r[0]], v.j.know[v.r[1]]
+	both := a.merge(b)
+	treeChanged := v.treeWrites(a, b)
+	for _, id := range keys(both.things, nil) {
+		if v.j.loose[id] {
+			continue
+		}
+		x, y, t := a.things[id], b.things[id], both.things[id]
+		switch {
+		case strings.HasPrefix(id, isMessage):
+			v.message(strings.TrimPrefix(id, isMessage), id, x, y, t)
+		case strings.HasPrefix(id, isMailbox):
+			v.mailbox(id, x, y, t, treeChanged)
+		default:
+			v.subscription(id, x, y, t, treeChanged)
+		}
+	}
+	v.settle(both)
+	v.j.know[v.r[0]], v.j.know[v.r[1]] = both, both.clone()
+}
+
+// treeWrites says of each side whether it has made changes of the mailbox tree that
+// the other has not seen.
+func (v *verdict) treeWrites(a, b *knowledge) (out [2]bool) {
+	for i, p := range [2][2]*knowledge{{a, b}, {b, a}} {
+		for id, t := range p[0].things {
+			if !strings.HasPrefix(id, isMailbox) {
+				continue
+			}
+			o := p[1].things[id]
+			out[i] = out[i] || len(t[place].fresh(p[1].seen)) > 0 || o != nil && len(t[place]) == 0 && len(o[place]) > 0
+		}
+	}
+	return out
+}
+
+// disagree reports whether both sides wrote a register, unseen by each other, and
+// to different values.
+func (v *verdict) disagree(x, y register) bool {
+	fx, fy := x.fresh(v.j.know[v.r[1]].seen), y.fresh(v.j.know[v.r[0]].seen)
+	return len(fx) > 0 && len(fy) > 0 && !slices.Equal(fx.values(), fy.values())
+}
+
+// news reports whether a side wrote a register, unseen by the other.
+func (v *verdict) news(x, y register) bool {
+	return len(x.fresh(v.j.know[v.r[1]].seen))+len(y.fresh(v.j.know[v.r[0]].seen)) > 0
+}
+
+// message judges one message: its presence, its place, its flags.
+func (v *verdict) message(name, id string, x, y, t thing) {
+	live, there := len(t[place]) > 0, v.count[0][name]+v.count[1][name] > 0
+	removed := x != nil && y != nil && (len(x[place]) == 0) != (len(y[place]) == 0)
+	switch {
+	case removed && live, removed && v.flagged(x, y):
+		v.j.m.ConflictsHappened++ // moved or copied here, or flagged here; removed there
+	}
+	switch {
+	case live && !there:
+		v.lose(name, "which nobody removed after having seen it")
+		return
+	case !live:
+		for i, k := range [2]thing{x, y} {
+			if k != nil && len(k[place]) == 0 && v.had[i][name] == 0 && v.count[i][name] > 0 {
+				v.j.m.Resurrections++
+				v.say("P8", "%s, removed at %s, came back", name, v.name(i))
+				v.j.loose[id] = true
+			}
+		}
+		return
+	}
+	if v.disagree(x[place], y[place]) {
+		v.j.m.ConflictsHappened++
+	} else if want := t[place].values(); len(want) == 1 && v.news(x[place], y[place]) && !v.at(id, want[0]) {
+		v.j.m.LostMoves++
+		v.say("P22", "%s was moved, and is elsewhere again", name)
+		v.j.loose[id] = true
+	}
+	for _, reg := range keys(t, nil) {
+		if !isFlag(reg) {
+			continue
+		}
+		if v.disagree(x[reg], y[reg]) {
+			v.j.m.ConflictsHappened++
+			continue
+		}
+		want := t[reg].values()
+		if len(want) != 1 || !v.news(x[reg], y[reg]) || v.shows(id, reg, want[0]) {
+			continue
+		}
+		kind, flag, _ := strings.Cut(reg, " ")
+		if kind == "flag" {
+			v.j.m.LostFlags++
+		} else {
+			v.j.m.LostKeywords++
+		}
+		v.say("P7", "%s of %s was %s, and is not any more", flag, name, map[bool]string{true: "set", false: "cleared"}[want[0] == "set"])
+	}
+}
+
+// flagged reports whether the side that still has the message changed flags unseen.
+func (v *verdict) flagged(x, y thing) bool {
+	for i, t := range [2]thing{x, y} {
+		for reg, writes := range t {
+			if isFlag(reg) && len(t[place]) > 0 && len(writes.fresh(v.j.know[v.r[1-i]].seen)) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// shows reports whether any side that has the thing shows the value.
+func (v *verdict) shows(id, reg, want string) bool {
+	for i := range v.now {
+		if regs, ok := v.now[i][id]; ok && regs[reg] == want {
+			return true
+		}
+	}
+	return false
+}
+
+// at reports whether any side shows the message in that mailbox, or does not have
+// the mailbox: where it went with its mailbox is not this message's affair.
+func (v *verdict) at(id, want string) bool {
+	for i, l := range v.after {
+		regs, ok := v.now[i][id]
+		if !ok {
+			continue
+		}
+		if regs[place] == want {
+			return true
+		}
+		known := false
+		for _, b := range l.Mailboxes {
+			known = known || b.GUID == want && want != ""
+			if home(b) == regs[place] && want == "at "+string(b.Name) {
+				return true
+			}
+		}
+		if !known {
+			return true
+		}
+	}
+	return false
+}
+
+// mailbox judges one mailbox: that it is there, its name, its attribute.
+func (v *verdict) mailbox(id string, x, y, t thing, changed [2]bool) {
+	gone := x != nil && len(x[place]) == 0 || y != nil && len(y[place]) == 0
+	paths := t[place].values()
+	if gone {
+		if len(paths) > 0 || v.deliveredInto(strings.TrimPrefix(id, isMailbox)) {
+			v.j.m.ConflictsHappened++ // renamed or filled here, deleted there
+		}
+		return
+	}
+	if v.disagree(x[place], y[place]) {
+		v.j.m.ConflictsHappened++
+		return
+	}
+	if len(paths) != 1 || changed[0] && changed[1] {
+		return
+	}
+	there := [2]bool{v.now[0][id] != nil, v.now[1][id] != nil}
+	switch {
+	case !there[0] && !there[1]:
+		if !v.holds(paths[0]) {
+			v.j.m.LostMailboxes++
+			v.say("P22", "mailbox %s is gone, which nobody deleted", paths[0])
+			v.j.loose[id] = true
+		}
+	case v.news(x[place], y[place]) && !v.shows(id, place, paths[0]) && x != nil && y != nil:
+		v.j.m.LostRenames++
+		v.say("P22", "mailbox %s has lost its new name", paths[0])
+		v.j.loose[id] = true
+	}
+	if v.disagree(x[attribute], y[attribute]) {
+		v.j.m.ConflictsHappened++
+	} else if want := t[attribute].values(); len(want) == 1 && v.news(x[attribute], y[attribute]) && (there[0] || there[1]) && !v.shows(id, attribute, want[0]) {
+		v.j.m.LostAttributes++
+		v.say("P22", "the attribute of mailbox %s was set, and is not any more", paths[0])
+	}
+}
+
+// deliveredInto reports whether a side has mail in a mailbox that the other, which
+// deleted it, had not seen.
+func (v *verdict) deliveredInto(guid string) bool {
+	for i := range v.r {
+		seen := v.j.know[v.r[1-i]].seen
+		for id, t := range v.j.know[v.r[i]].things {
+			if strings.HasPrefix(id, isMessage) && slices.Contains(t[place].fresh(seen).values(), guid) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holds reports whether any side shows a mailbox at the path.
+func (v *verdict) holds(path string) bool {
+	for _, l := range v.after {
+		if slices.ContainsFunc(l.Mailboxes, func(b scenario.Mailbox) bool { return string(b.Name) == path }) {
+			return true
+		}
+	}
+	return false
+}
+
+// subscription judges one; those of mailboxes that were renamed follow them, so
+// then nothing is said.
+func (v *verdict) subscription(id string, x, y, t thing, changed [2]bool) {
+	if changed[0] || changed[1] {
+		return
+	}
+	fx, fy := x[place].fresh(v.j.know[v.r[1]].seen), y[place].fresh(v.j.know[v.r[0]].seen)
+	off := x != nil && y != nil && (len(x[place]) == 0) != (len(y[place]) == 0)
+	if off && len(fx)+len(fy) > 0 {
+		v.j.m.ConflictsHappened++ // subscribed here, unsubscribed there
+		return
+	}
+	if len(t[place]) > 0 && len(fx)+len(fy) > 0 && v.now[0][id] == nil && v.now[1][id] == nil {
+		v.j.m.LostSubscriptions++
+		v.say("P22", "%s was subscribed, and is not any more", strings.TrimPrefix(id, isSubscription))
+	}
+}
+
+// settle takes what both sides show now as the value of registers that are not in
+// dispute, and forgets mailboxes that are part of another now.
+func (v *verdict) settle(k *knowledge) {
+	for id, t := range k.things {
+		now, other := v.now[0][id], v.now[1][id]
+		if strings.HasPrefix(id, isMailbox) && now == nil && other == nil && len(t[place]) > 0 {
+			delete(k.things, id)
+			continue
+		}
+		for reg, writes := range t {
+			if now == nil || other == nil || now[reg] != other[reg] || len(writes.values()) != 1 {
+				continue
+			}
+			for w := range writes {
+				writes[w] = now[reg]
+			}
+		}
+	}
+	for i := range v.now {
+		for id, regs := range v.now[i] {
+			t := k.things[id]
+			if t == nil {
+				t = thing{}
+				k.things[id] = t
+			}
+			for reg, value := range regs {
+				if _, known := t[reg]; !known && reg != number {
+					v.j.next++
+					t[reg] = register{v.j.next: value}
+					k.seen[v.j.next] = true
+				}
+			}
+		}
+	}
+}
+
+// uids is P10 at one side.
+func (v *verdict) uids(side int) {
+	r := v.r[side]
+	for _, b := range v.after[side].Mailboxes {
+		if b.NoSelect || b.UIDValidity == 0 {
+			continue
+		}
+		k := boxKey{b.Name, b.UIDValidity}
+		if b.UIDNext < v.j.nexts[r][k] {
+			v.say("P10", "UIDNEXT of %s at %s fell from %d to %d", b.Name, v.name(side), v.j.nexts[r][k], b.UIDNext)
+		}
+		v.j.nexts[r][k] = b.UIDNext
+		v.j.holds[r][k] = b.GUID
+		for _, m := range b.Messages {
+			if m.UID == 0 {
+				continue
+			}
+			u := uidKey{k, m.UID}
+			if was, ok := v.j.uids[r][u]; ok && was != m.Name {
+				v.say("P10", "UID %d of %s at %s was %s and is %s", m.UID, b.Name, v.name(side), was, m.Name)
+			}
+			v.j.uids[r][u] = m.Name
+		}
+	}
+}
+
+// tree is P16 at one side.
+func (v *verdict) tree(side int) {
+	at := map[string]store.Name{}
+	inbox := false
+	for _, b := range v.after[side].Mailboxes {
+		inbox = inbox || b.Name == store.Inbox && !b.NoSelect
+		if b.GUID == "" {
+			continue
+		}
+		if other, ok := at[b.GUID]; ok {
+			v.say("P16", "%s and %s at %s are one mailbox", other, b.Name, v.name(side))
+		}
+		at[b.GUID] = b.Name
+	}
+	if !inbox {
+		v.say("P16", "%s has no INBOX", v.name(side))
+	}
+}
