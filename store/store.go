@@ -40,7 +40,7 @@ type Capabilities struct {
 // MailboxInfo is one node of the mailbox tree as the store shows it.
 type MailboxInfo struct {
 	Name     Name
-	NoSelect bool      // exists only as a parent; holds no mail
+	NoSelect bool      // exists only as a parent, and goes with its last child; holds no mail
 	Changed  time.Time // evidence for when it was made or renamed; zero if none
 	// Dir recognises a mailbox that has no GUID yet across a rename (device, inode
 	// and birth); "" if the store has no such thing.

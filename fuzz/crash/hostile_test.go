@@ -117,6 +117,32 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// P3, P1: a parent that lost its last mailbox, but whose directory holds what is not
+// a mail server's, is no mailbox; sync and verify say the same of it.
+func TestParentStays(t *testing.T) {
+	p := newPair(t, tmp(t))
+	a, b := "maildir:"+p.a, "maildir:"+p.b+":LAYOUT=fs"
+	for _, d := range []string{"cur", "new", "tmp", ".p.q/cur", ".p.q/new", ".p.q/tmp"} {
+		must(t, os.MkdirAll(filepath.Join(p.a, d), 0o700))
+	}
+	p.must(0, "sync", b)
+	must(t, os.WriteFile(p.b+"/p/notes", []byte("x"), 0o600))
+	must(t, os.MkdirAll(p.b+"/empty", 0o700))
+	must(t, os.RemoveAll(p.a+"/.p.q"))
+	for range 2 {
+		p.must(0, "sync", b)
+		p.must(0, "verify", a, b)
+	}
+	if exists(p.b+"/p/q") || !exists(p.b+"/p/notes") || exists(p.a+"/.p") {
+		t.Error("p/q stays, or what was in p went, or p came back")
+	}
+	must(t, os.MkdirAll(p.b+"/p/r/cur", 0o700)) // p is a parent again
+	p.must(0, "sync", b)
+	p.must(0, "verify", a, b)
+	p.must(0, "backup", b)
+	p.must(0, "verify", a, b)
+}
+
 // E7: state strings.
 func TestHostileStates(t *testing.T) {
 	p := synced(t, 20)

@@ -268,12 +268,18 @@ func (s *Store) Tree(ctx context.Context) (*store.Tree, store.Look, error) {
 	return t, look, nil
 }
 
-// mailboxes sorts the nodes and adds INBOX and the parents that exist only by
-// implication.
+// mailboxes sorts the nodes, adds INBOX and the parents that exist only by
+// implication, and leaves out directories with no mailbox in or below them: what is
+// nobody's parent is no \Noselect mailbox, since most stores could not show it.
 func (s *Store) mailboxes(nodes []node) ([]store.MailboxInfo, error) {
 	byName := make(map[store.Name]store.MailboxInfo, len(nodes)+1)
+	dirs := map[store.Name]store.MailboxInfo{}
 	for _, nd := range nodes {
-		byName[nd.name] = info(nd)
+		if nd.mail {
+			byName[nd.name] = info(nd)
+		} else {
+			dirs[nd.name] = info(nd)
+		}
 	}
 	if _, ok := byName[store.Inbox]; !ok || s.layout.dirname == "" {
 		p := s.place(store.Inbox)
@@ -286,11 +292,18 @@ func (s *Store) mailboxes(nodes []node) ([]store.MailboxInfo, error) {
 		byName[store.Inbox] = info(nd)
 	}
 	for _, nd := range nodes {
+		if !nd.mail {
+			continue
+		}
 		for up := nd.name.Parent(); up != ""; up = up.Parent() {
 			if _, ok := byName[up]; ok {
 				break
 			}
-			byName[up] = store.MailboxInfo{Name: up, NoSelect: true}
+			in, ok := dirs[up]
+			if !ok {
+				in = store.MailboxInfo{Name: up, NoSelect: true}
+			}
+			byName[up] = in
 		}
 	}
 	out := make([]store.MailboxInfo, 0, len(byName))
