@@ -134,6 +134,7 @@ type applier struct {
 	kw      *keywords
 	hash    *hasher
 	cur     *listing // made only if something was not where it was seen
+	still   bool     // nobody renamed files while cur was made
 	// dirs to sync: cur always last, so that what came is durable before what went.
 	touchedCur, touchedNew bool
 	sources                map[store.Name]*box
@@ -165,7 +166,7 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 	if err := a.bind(); err != nil {
 		return 0, err
 	}
-	a.dropMaildirsize()
+	a.uncount()
 	wishes := a.wishes
 	for i, m := range c.Add {
 		res.Add = append(res.Add, a.add(m, wishes[i]))
@@ -193,7 +194,7 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 	if err := a.sync(); err != nil {
 		return 0, err
 	}
-	a.dropMaildirsize()
+	a.uncount()
 	return next, nil
 }
 
@@ -335,14 +336,16 @@ func (a *applier) failed(op, what string, err error) error {
 
 // absent tells a message that is gone from one that looks otherwise by now.
 func (a *applier) absent(op string, h store.Handle) error {
-	l, err := a.listing()
+	l, still, err := a.listing()
 	if err != nil {
 		return err
 	}
-	return absent(op, h, l)
+	return absent(op, h, l, still)
 }
 
-func absent(op string, h store.Handle, l *listing) error {
+// absent says what a listing makes of a message that is not there under its name:
+// it has another, or is gone; where files moved meanwhile, who knows.
+func absent(op string, h store.Handle, l *listing, still bool) error {
 	_, name, ok := parseHandle(h)
 	if !ok {
 		return fmt.Errorf("%s %.80q: %w", op, h, store.ErrNoMessage)
@@ -353,6 +356,9 @@ func absent(op string, h store.Handle, l *listing) error {
 		if x == want && string(l.base(i)) == base {
 			return fmt.Errorf("%s %q: its name is %q by now: %w", op, h, l.handle(i), store.ErrChanged)
 		}
+	}
+	if !still {
+		return fmt.Errorf("%s %q: its mailbox changes all the time: %w", op, h, store.ErrChanged)
 	}
 	return fmt.Errorf("%s %q: %w", op, h, store.ErrNoMessage)
 }
@@ -376,9 +382,10 @@ func (a *applier) sync() error {
 	return errors.Join(errs...)
 }
 
-// dropMaildirsize removes the quota file: whoever keeps it counts anew.
-func (a *applier) dropMaildirsize() {
-	if len(a.c.Add)+len(a.c.Expunge) > 0 {
-		_ = a.s.root.Unlink("maildirsize")
+// uncount has the quota counted anew, before and after what changes it, be it by a
+// move: into Trash, for some.
+func (a *applier) uncount() {
+	if len(a.c.Add)+len(a.c.In)+len(a.c.Expunge) > 0 {
+		a.s.uncount()
 	}
 }

@@ -151,11 +151,11 @@ func (s *Store) missed(src *box, h store.Handle, err error) error {
 	if !errors.Is(err, store.ErrChanged) && !errors.Is(err, store.ErrNoMessage) {
 		return err
 	}
-	l, lerr := s.list(src)
+	l, still, lerr := s.listStill(src)
 	if lerr != nil {
 		return lerr
 	}
-	return absent("move", h, l)
+	return absent("move", h, l, still)
 }
 
 // uid gives a message that is here the UID that bind found free.

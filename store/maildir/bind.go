@@ -138,11 +138,11 @@ func (a *applier) give() {
 	}
 }
 
-// dead reports whether a line's message is gone. It lists the mailbox once, and
-// only where numbers collide.
+// dead reports whether a line's message is gone for sure. It lists the mailbox once,
+// and only where numbers collide.
 func (a *applier) dead(line int) (bool, error) {
-	l, err := a.listing()
-	if err != nil {
+	l, still, err := a.listing()
+	if err != nil || !still {
 		return false, err
 	}
 	if a.present == nil {
@@ -155,16 +155,16 @@ func (a *applier) dead(line int) (bool, error) {
 	return !there, nil
 }
 
-// listing lists the mailbox as it was under the lock; once.
-func (a *applier) listing() (*listing, error) {
-	if a.cur == nil {
-		l, err := a.s.list(a.b)
-		if err != nil {
-			return nil, err
+// listing lists the mailbox as it was under the lock; once. still is false if others
+// renamed files all the time: then it may lack some.
+func (a *applier) listing() (l *listing, still bool, err error) {
+	for try := 0; a.cur == nil || !a.still && try < listTries; try++ {
+		if a.cur, a.still, err = a.s.listStill(a.b); err != nil {
+			a.cur = nil
+			return nil, false, err
 		}
-		a.cur = l
 	}
-	return a.cur, nil
+	return a.cur, a.still, nil
 }
 
 // nextUID is the next UID as things stand in this period.

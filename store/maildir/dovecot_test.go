@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -268,5 +269,30 @@ func ourChanges(t *testing.T, d *dovecot, s *Store) {
 	list := strings.Fields(d.run("mailbox", "list"))
 	if slices.Contains(list, "made/here") || slices.Contains(list, "Entwürfe") || !slices.Contains(list, "x/y/Müll") {
 		t.Errorf("Dovecot lists %q", list)
+	}
+}
+
+// Dovecot with its limits in maildirsize alone has them after we wrote mail, and
+// counts what stands.
+func TestDovecotQuota(t *testing.T) {
+	dir := testDir(t)
+	o := Options{Path: dir + "/M"}
+	d := newDovecot(t, dir, o.String())
+	f, err := os.OpenFile(d.conf, os.O_APPEND|os.O_WRONLY, 0)
+	must(t, err)
+	_, err = f.WriteString("mail_plugins = quota\nplugin {\n  quota = maildir:User quota\n}\n")
+	must(t, errors.Join(err, f.Close()))
+	s := create(t, o)
+	must(t, os.WriteFile(o.Path+"/maildirsize", []byte("1024000S,50C\n7 1\n"), 0o600))
+	giveTo(t, dir, d)
+	for i := range 3 {
+		put(t, s, store.Inbox, store.NewMessage{UID: store.UID(i + 1)}, "Subject: one\n\n"+strings.Repeat("x", 2040)+"\n")
+		giveTo(t, dir, d)
+		text := d.run("-f", "tab", "quota", "get")
+		for _, want := range []string{fmt.Sprintf("STORAGE\t%d\t1000\t", ((i+1)*2055+1023)/1024), fmt.Sprintf("MESSAGE\t%d\t50\t", i+1)} {
+			if !strings.Contains(text, want) {
+				t.Errorf("after message %d Dovecot says\n%swant %q", i+1, text, want)
+			}
+		}
 	}
 }

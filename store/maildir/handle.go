@@ -70,17 +70,52 @@ func (b *box) resolve(h store.Handle) (store.Handle, error) {
 
 // locate finds the file of a base name by listing; "" if there is none.
 func (s *Store) locate(b *box, base string) (store.Handle, error) {
-	l, err := s.list(b)
-	if err != nil {
-		return "", err
-	}
 	want := xxhash.Sum64String(base)
-	for i, h := range l.hashes {
-		if h == want && string(l.base(i)) == base {
-			return l.handle(i), nil
+	for range openTries {
+		l, still, err := s.listStill(b)
+		if err != nil {
+			return "", err
+		}
+		for i, h := range l.hashes {
+			if h == want && string(l.base(i)) == base {
+				return l.handle(i), nil
+			}
+		}
+		if still {
+			return "", nil
 		}
 	}
-	return "", nil
+	return "", fmt.Errorf("message %q: %w: its mailbox changes all the time", base, store.ErrChanged)
+}
+
+// listStill lists, and reports whether the directories stood still meanwhile. If
+// not, the listing may lack a file that was renamed, under either name.
+func (s *Store) listStill(b *box) (*listing, bool, error) {
+	was, err := b.dirTimes()
+	if err != nil {
+		return nil, false, err
+	}
+	l, err := s.list(b)
+	if err != nil {
+		return nil, false, err
+	}
+	is, err := b.dirTimes()
+	return l, is == was, err
+}
+
+// dirTimes is when cur and new last changed.
+func (b *box) dirTimes() (out [2]int64, err error) {
+	for i, d := range []fsys.Dir{b.cur, b.nu} {
+		if d == nil {
+			continue
+		}
+		in, err := d.Self()
+		if err != nil {
+			return out, err
+		}
+		out[i] = max(in.Mtime, in.Ctime)
+	}
+	return out, nil
 }
 
 // Open gives a message's bytes.
@@ -105,7 +140,10 @@ func (s *Store) Open(ctx context.Context, n store.Name, h store.Handle) (io.Read
 }
 
 // openTries bounds the race with somebody who renames a message again and again.
-const openTries = 5
+const openTries = 50
+
+// listTries bounds it where the uidlist's lock is held.
+const listTries = 5
 
 func (s *Store) openMessage(b *box, h store.Handle) (fsys.File, error) {
 	_, name, ok := parseHandle(h)
@@ -137,8 +175,8 @@ func (s *Store) openMessage(b *box, h store.Handle) (fsys.File, error) {
 			return nil, err
 		}
 		if h == "" {
-			break
+			return nil, fmt.Errorf("message %q: %w", base, store.ErrNoMessage)
 		}
 	}
-	return nil, fmt.Errorf("message %q: %w", base, store.ErrNoMessage)
+	return nil, fmt.Errorf("message %q: %w: it is renamed all the time", base, store.ErrChanged)
 }

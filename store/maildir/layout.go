@@ -96,7 +96,7 @@ func (l *layout) check(n store.Name) error {
 // mailbox.
 func (l *layout) reserved(dir string) bool {
 	switch dir {
-	case "cur", "new", "tmp", "maildirfolder", "maildirsize", l.subs:
+	case "cur", "new", "tmp", "maildirfolder", maildirsizeName, l.subs:
 		return true
 	}
 	return dir == l.dirname && dir != "" || ours(dir) || strings.HasPrefix(dir, "dovecot-") ||

@@ -265,7 +265,7 @@ func (s *Store) emptyTmp(d fsys.Dir) error {
 // made anew: Dovecot's, Courier's and ours.
 func removable(name string) bool {
 	return strings.HasPrefix(name, "dovecot.") || strings.HasPrefix(name, "dovecot-") ||
-		name == "maildirfolder" || name == "maildirsize" || ours(name)
+		name == "maildirfolder" || name == maildirsizeName || ours(name)
 }
 
 func entries(d fsys.Dir) ([]string, error) {

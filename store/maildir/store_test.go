@@ -125,3 +125,90 @@ func TestSlice(t *testing.T) {
 		})
 	}
 }
+
+// A directory without a mailbox in or below it is no \Noselect mailbox, whatever
+// else lies there: the same as in Maildir++, which could not show one.
+func TestEmptyParents(t *testing.T) {
+	for _, o := range []Options{{FS: true}, {FS: true, DirName: "mAil"}} {
+		t.Run(o.String(), func(t *testing.T) {
+			o.Path = testDir(t) + "/M"
+			s := create(t, o)
+			for _, n := range []store.Name{"a/b/c", "a/d"} {
+				must(t, s.CreateMailbox(bg, n, store.Status{}))
+			}
+			for _, d := range []string{"/notes/deep", "/a/b/x"} {
+				must(t, os.MkdirAll(o.Path+d, 0o700))
+			}
+			must(t, os.WriteFile(o.Path+"/a/b/file", nil, 0o600)) // keeps b from being removed
+			want := func(names string) {
+				t.Helper()
+				tree, _, err := s.Tree(bg)
+				must(t, err)
+				var got []string
+				for _, m := range tree.Mailboxes {
+					got = append(got, string(m.Name)+map[bool]string{true: "(parent)"}[m.NoSelect])
+				}
+				if g := strings.Join(got, " "); g != names || len(tree.Skipped) > 0 {
+					t.Fatalf("%s, skipped %v; want %s", g, tree.Skipped, names)
+				}
+			}
+			want("INBOX a(parent) a/b(parent) a/b/c a/d")
+			must(t, s.DeleteMailbox(bg, "a/b/c"))
+			if _, err := os.Stat(o.Path + "/a/b/file"); err != nil {
+				t.Fatal(err)
+			}
+			want("INBOX a(parent) a/d")
+			must(t, s.CreateMailbox(bg, "a/b", store.Status{}))
+			want("INBOX a(parent) a/b a/d")
+		})
+	}
+}
+
+// cli.md: maildirsize is kept right or removed. Here: its limits stay, and it is long
+// enough that every reader counts anew.
+func TestMaildirsize(t *testing.T) {
+	dir := testDir(t)
+	for i, c := range []struct {
+		text string
+		keep bool
+	}{{"1000000S,50C\n45 3\n", true}, {"5000S\n", true}, {"\n45 3\n", false}, {"", false}, {"x\n", false}} {
+		for _, o := range []Options{{}, {Control: dir + "/control"}} {
+			o.Path = dir + "/M" + string(rune('0'+i))
+			s := create(t, o)
+			name := o.Path + "/maildirsize"
+			if o.Control != "" {
+				name = o.Control + "/maildirsize"
+			}
+			line, _, _ := strings.Cut(c.text, "\n")
+			var got []byte
+			check := func(op func()) {
+				t.Helper()
+				must(t, os.WriteFile(name, []byte(c.text), 0o600))
+				op()
+				var err error
+				if got, err = os.ReadFile(name); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+				switch {
+				case !c.keep && err == nil:
+					t.Errorf("%q stays", c.text)
+				case c.keep && (!strings.HasPrefix(string(got), line+"\n") || len(got) <= maildirsizeMax):
+					t.Errorf("%q became %d bytes, %.30q", c.text, len(got), got)
+				}
+			}
+			var m store.Done
+			check(func() { m = put(t, s, store.Inbox, store.NewMessage{}, "A: b\n\n") })
+			again := got
+			check(func() {
+				if c.keep {
+					must(t, os.WriteFile(name, again, 0o600))
+				}
+				_, err := s.Apply(bg, store.Inbox, &store.Change{Expunge: []store.Handle{m.Handle}})
+				must(t, err)
+			})
+			if string(again) != string(got) {
+				t.Errorf("%q is written again", c.text)
+			}
+		}
+	}
+}
