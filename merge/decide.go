@@ -95,9 +95,9 @@ func (m *merger) overriddenPlace(g *group, out *changelog.Message) {
 		for _, x := range g.side[s] {
 			if p, ok := x.Place(); ok {
 				from[s] = p
-				moved = moved || slices.ContainsFunc(x.Presence, func(w changelog.Presence) bool {
-					return !w.Found() && !m.side[1-s].Seen.Has(w.Dot)
-				})
+				// A move that was overridden here before is no news.
+				w := slices.MaxFunc(x.Presence, func(a, b changelog.Presence) int { return a.Later(b.Write, a.Mailbox.Compare(b.Mailbox)) })
+				moved = moved || !w.Found() && !m.side[1-s].Seen.Has(w.Dot)
 			}
 		}
 		if !moved {

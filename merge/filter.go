@@ -44,8 +44,24 @@ func (m *merger) slotInside(s *changelog.Slot) bool {
 		return true
 	}
 	return slices.ContainsFunc(s.Members, func(n *changelog.Node) bool {
-		return m.opt.Filter.Mailbox(s.Path, n.GUIDs)
+		return m.opt.Filter.Mailbox(s.Path, m.names(n))
 	})
+}
+
+// names are all GUIDs of a mailbox that either side knows: which of them a run
+// names must not depend on whether the two have met.
+func (m *merger) names(n *changelog.Node) []store.MailboxGUID {
+	c := m.class.byGUID[n.GUID()]
+	if c == nil || len(c.side[0])+len(c.side[1]) < 2 {
+		return n.GUIDs
+	}
+	out := slices.Clone(n.GUIDs)
+	for s := range c.side {
+		for _, x := range c.side[s] {
+			out = append(out, x.GUIDs...)
+		}
+	}
+	return out
 }
 
 // nodeInside: every path under which a side or the merge shows the mailbox must be.
@@ -53,7 +69,8 @@ func (m *merger) nodeInside(c *class) bool {
 	if c.out.IsAccount() {
 		return false
 	}
-	ok := m.slotInside(m.layout.In(c.out.GUID()))
+	// backup has the source's paths in the end, whatever the merge would show.
+	ok := m.opt.Direction == Mirror || m.slotInside(m.layout.In(c.out.GUID()))
 	for s := range c.side {
 		for _, n := range c.side[s] {
 			ok = ok && m.slotInside(m.before[s].In(n.GUID()))
@@ -86,7 +103,7 @@ func (m *merger) groupInside(g *group) bool {
 			}
 		}
 	}
-	if !check(g.out) {
+	if m.opt.Direction != Mirror && !check(g.out) {
 		return false
 	}
 	if !seen {
@@ -158,8 +175,17 @@ func (m *merger) partTree(s int) *changelog.Tree {
 	for _, b := range own.Bare {
 		t.Bare = append(t.Bare, b.Clone())
 	}
-	for p, hs := range m.tree.UVs {
+	for p, hs := range own.UVs { // any order: a map into a map
 		t.UVs[p] = slices.Clone(hs)
+	}
+	// What a path showed for a mailbox outside is the other side's own affair: here
+	// it would look like another holder of the number.
+	for p, hs := range m.tree.UVs { // any order: Hold sorts within a path
+		for _, h := range hs {
+			if n := m.class.node(h.Holder); n != nil && m.inside[n] {
+				t.Hold(p, h.UIDValidity, h.Holder)
+			}
+		}
 	}
 	return t
 }

@@ -52,7 +52,7 @@ type Options struct {
 	Filter    *Filter
 	// Left is the side that started the run; only the negative controls look.
 	Left int
-	// Mint gives new changes of the destination; needed by Mirror only.
+	// Mint gives new changes of the destination; not needed by TwoWay.
 	Mint changelog.Mint
 	// Floor is what every new UIDVALIDITY lies above: the time in seconds, by custom.
 	Floor store.UIDValidity

@@ -165,15 +165,7 @@ func (m *merger) mirrorPaths(src int) {
 			if at != nil && at.Path == slot.Path && (slot.Holder == nil || at.Holder == n) {
 				continue
 			}
-			var parent store.MailboxGUID
-			if slot.Parent != nil {
-				parent = slot.Parent.Members[0].GUID()
-				if slot.Parent.Holder != nil {
-					parent = slot.Parent.Holder.GUID()
-				}
-				parent = m.class.node(parent).GUID()
-			}
-			n.MoveTo(m.mint(), parent, slot.Path)
+			n.MoveTo(m.mint(), m.parentIn(slot), slot.Path)
 			m.layout = m.tree.Layout(m.mergedLive())
 			done = false
 		}
@@ -303,11 +295,36 @@ func (m *merger) mirrorUIDs(src, dst int) {
 	}
 	top := m.topUIDValidity()
 	for _, slot := range m.layout.Slots {
-		if slot.Holder == nil || m.inside != nil && !m.inside[slot.Holder] {
+		switch {
+		case slot.Holder == nil || m.inside != nil && !m.inside[slot.Holder]:
 			m.keepUIDs(slot)
-			continue
+		case slices.Contains(m.out.LeftOut, slot.Path):
+			m.ownUIDs(slot, dst)
+		case m.mailWaits(dst, slot):
+			m.oneWaySlot(slot, bySlot[slot], src, dst, &top)
+		default:
+			m.mirrorSlot(slot, bySlot[slot], src, dst, &top)
 		}
-		m.mirrorSlot(slot, bySlot[slot], src, dst, &top)
+	}
+}
+
+// mailWaits reports whether side s holds mail in the mailbox that a limit keeps as
+// it is. Beside that the source's UIDs cannot all stand; new mail is numbered as -1
+// does it.
+func (m *merger) mailWaits(s int, slot *changelog.Slot) bool {
+	return slices.ContainsFunc(m.groups, func(g *group) bool {
+		return g.waits && slices.ContainsFunc(g.side[s], func(x *changelog.Message) bool {
+			at, ok := x.Place()
+			in := m.before[s].In(at)
+			return ok && in != nil && in.Holder != nil && m.class.node(in.Holder.GUID()) == slot.Holder
+		})
+	})
+}
+
+// ownUIDs leaves the numbers of a mailbox as side s has them.
+func (m *merger) ownUIDs(slot *changelog.Slot, s int) {
+	if own := m.holding(s, slot.Holder); own != nil {
+		slot.Holder.UIDValidity, slot.Holder.UIDNext = own.UIDValidity, own.UIDNext
 	}
 }
 

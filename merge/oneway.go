@@ -26,6 +26,7 @@ func (m *merger) oneWay() {
 	m.groups = keep
 	sortGroups(m.groups)
 	m.layout = m.tree.Layout(m.oneWayLive(dst))
+	m.keepNames(dst)
 	m.oneWayFilter(dst)
 	m.tellApart()
 	m.waitTogether()
@@ -48,6 +49,43 @@ func (m *merger) oneWay() {
 		}
 	}
 	after.sort()
+}
+
+// keepNames lets what the destination shows keep its paths: where a mailbox that
+// comes in would win a name from one that is there (rule 13), the destination
+// places its own anew, which is later. Parents come first.
+func (m *merger) keepNames(dst int) {
+	for _, slot := range m.before[dst].Slots {
+		if slot.Holder == nil || !slot.Shown || slot.Path == store.Inbox {
+			continue
+		}
+		n := m.class.node(slot.Holder.GUID())
+		if at := m.layout.In(n.GUID()); at == nil || at.Path == slot.Path {
+			continue
+		}
+		w := m.mint()
+		for _, x := range m.tree.Nodes {
+			for _, p := range x.Places {
+				if p.Stamp.Compare(w.Stamp) >= 0 { // whatever the clocks are
+					w.Stamp = changelog.Stamp{Time: p.Stamp.Time, Count: p.Stamp.Count + 1}
+				}
+			}
+		}
+		n.MoveTo(w, m.parentIn(slot), slot.Path)
+		m.layout = m.tree.Layout(m.oneWayLive(dst))
+	}
+}
+
+// parentIn is the merged node of a slot's parent.
+func (m *merger) parentIn(slot *changelog.Slot) store.MailboxGUID {
+	if slot.Parent == nil {
+		return store.MailboxGUID{}
+	}
+	p := slot.Parent.Members[0]
+	if slot.Parent.Holder != nil {
+		p = slot.Parent.Holder
+	}
+	return m.class.node(p.GUID()).GUID()
 }
 
 func (m *merger) oneWayLive(dst int) func(store.MailboxGUID) bool {
@@ -144,6 +182,10 @@ func (m *merger) oneWayFilter(dst int) {
 						}
 					}
 				}
+				if at, ok := g.out.Place(); ok && inside {
+					c := m.class.byGUID[at]
+					inside = c == nil || !m.leftAlone(c)
+				}
 			}
 			fresh := len(g.side[dst]) == 0
 			g.waits = f.TreeOnly || !inside || fresh && f.New != nil && !f.New(g.out)
@@ -157,13 +199,9 @@ func (m *merger) oneWayFilter(dst int) {
 // oneWayTree is the destination's tree with what it gains.
 func (m *merger) oneWayTree(src, dst int) *changelog.Tree {
 	t := &changelog.Tree{UVs: map[store.Name][]changelog.Held{}}
-	filter := m.opt.Filter
-	inside := func(n *changelog.Node) bool {
-		return filter == nil || filter.Mailbox == nil || m.slotInside(m.before[src].In(n.GUID()))
-	}
 	var in changelog.Dots
 	for _, c := range m.class.all {
-		c.out = m.oneWayNode(c, src, dst, inside, &in)
+		c.out = m.oneWayNode(c, src, dst, &in)
 		t.Nodes = append(t.Nodes, c.out)
 	}
 	t.SortNodes()
@@ -181,15 +219,14 @@ func (m *merger) oneWayTree(src, dst int) *changelog.Tree {
 	return t
 }
 
-func (m *merger) oneWayNode(c *class, src, dst int, inside func(*changelog.Node) bool, in *changelog.Dots) *changelog.Node {
+func (m *merger) oneWayNode(c *class, src, dst int, in *changelog.Dots) *changelog.Node {
 	full := m.mergeNode(c)
 	var theirs changelog.Dots
-	ok := true
 	for _, n := range c.side[src] {
 		ds := n.Mentions()
 		theirs.Union(&ds)
-		ok = ok && inside(n)
 	}
+	ok := !m.leftAlone(c)
 	if len(c.side[dst]) == 0 {
 		n := full
 		switch {
@@ -304,11 +341,28 @@ func (m *merger) oneWayUIDs(src, dst int) {
 	}
 	top := m.topUIDValidity()
 	for _, slot := range m.layout.Slots {
-		if slot.Holder == nil {
+		switch {
+		case slot.Holder == nil:
+			continue
+		case m.leftAlone(m.class.byGUID[slot.Holder.GUID()]) && m.holding(dst, slot.Holder) != nil:
+			m.ownUIDs(slot, dst)
 			continue
 		}
 		m.oneWaySlot(slot, bySlot[slot], src, dst, &top)
 	}
+}
+
+// leftAlone reports whether a side shows the mailbox outside of the limits.
+func (m *merger) leftAlone(c *class) bool {
+	if f := m.opt.Filter; f == nil || f.Mailbox == nil {
+		return false
+	}
+	for s := range c.side {
+		if slices.ContainsFunc(c.side[s], func(n *changelog.Node) bool { return !m.slotInside(m.before[s].In(n.GUID())) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *merger) oneWaySlot(slot *changelog.Slot, gs []*group, src, dst int, top *store.UIDValidity) {

@@ -18,7 +18,8 @@ type Kind struct {
 	Parts    bool // filters, failures and half-played runs between
 	Direct   bool // -1 and backup between
 	Tails    bool // whole runs only, each after eight changes
-	Logs     int  // 1: logs lost and cloned; 2: restored; 3: clocks wrong
+	Logs     int  // 1: logs lost and cloned; 2: restored; 3: clocks wrong; 4: restored or cloned with the log, and known to be; 5: all but 2
+	Limits   bool // limits of all kinds between, with -1 and backup too
 	Policy   *merge.Policy
 	Cover    *Coverage // counts what was hit; nil: nothing is counted
 	// Mute and Excused are the world's.
@@ -63,6 +64,9 @@ func (k Kind) one(rng *rand.Rand) Op {
 	o.Peer = rng.IntN(k.Replicas)
 	if rng.IntN(4) == 0 {
 		o.Verb = SyncWhole
+		if k.Limits && rng.IntN(2) == 0 {
+			return Op{Verb: Limited, R: o.R, Peer: o.Peer, Arg: randomLimits(rng)}
+		}
 		if k.Parts && rng.IntN(2) == 0 {
 			o.Verb = []Verb{SyncBox, SyncSince, Half, Partly}[rng.IntN(4)]
 			o.Arg = fmt.Sprint(rng.IntN(8))
@@ -85,6 +89,10 @@ func (k Kind) one(rng *rand.Rand) Op {
 			o.Verb = []Verb{LostLog, LostLog, Clone}[rng.IntN(3)]
 		case 2:
 			o.Verb = []Verb{Save, Restore}[rng.IntN(2)]
+		case 4:
+			o.Verb = []Verb{Save, Again, Again, Twin, Trim}[rng.IntN(5)]
+		case 5:
+			o.Verb = []Verb{Save, Again, Twin, Trim, LostLog, Clone}[rng.IntN(6)]
 		default:
 			o.Verb, o.Arg = Skew, []string{"0", "1", "-1", "3600", "-90000", "200000"}[rng.IntN(6)]
 		}
@@ -125,6 +133,36 @@ func (k Kind) world() *World {
 	return w
 }
 
+// randomLimits draws the limits of a run: one to three of them.
+func randomLimits(rng *rand.Rand) string {
+	box := func() string { return string(boxes[rng.IntN(len(boxes))]) }
+	one := func() string {
+		switch rng.IntN(8) {
+		case 0, 1:
+			return "m:" + box()
+		case 2:
+			return "g:" + box()
+		case 3:
+			return "x:" + box()
+		case 4:
+			return "x:" + []string{"A*", "B*", "I*"}[rng.IntN(3)]
+		case 5:
+			return []string{"t", "e", "I"}[rng.IntN(3)]
+		case 6:
+			return []string{"F", "-F", "S", "-S", "T"}[rng.IntN(5)]
+		}
+		return []string{"tree", "t", "m:A"}[rng.IntN(3)]
+	}
+	ls := []string{one()}
+	for rng.IntN(3) == 0 && len(ls) < 3 {
+		ls = append(ls, one())
+	}
+	if n := rng.IntN(6); n < 2 {
+		ls = append(ls, []string{"1", "backup"}[n])
+	}
+	return strings.Join(ls, ",")
+}
+
 // Check runs a history and then sweeps until every change has had a path to every
 // replica; all laws that the pure ring can see hold along the way, and P17 at the
 // end.
@@ -141,7 +179,7 @@ func (k Kind) Check(ops []Op) error {
 	}
 	// What was met without history is known by its UIDs (rule 28), which other runs
 	// may have changed: P18 cannot be asked of it (tree.md 6).
-	if k.Logs != 1 {
+	if k.Logs != 1 && k.Logs != 5 {
 		if err := w.Associative(); err != nil {
 			return err
 		}

@@ -166,12 +166,7 @@ func (w *World) noLoss(a, b, after *Replica, ds []merge.Decision) error {
 	}
 	for i, r := range []*Replica{a, b} {
 		other := []*Replica{b, a}[i]
-		theirs := map[changelog.Dot]*changelog.Message{}
-		for _, m := range other.Messages {
-			for _, o := range m.Origins {
-				theirs[o.Dot] = m
-			}
-		}
+		mine, theirs := r.origins(), other.origins()
 		for _, m := range r.List() {
 			if !m.Live() {
 				continue
@@ -184,8 +179,8 @@ func (w *World) noLoss(a, b, after *Replica, ds []merge.Decision) error {
 			var known *changelog.Message
 			seen := false
 			for _, o := range m.Origins {
-				if theirs[o.Dot] != nil {
-					known = theirs[o.Dot]
+				if x := theirs[o.Dot]; x != nil && (known == nil || x.Live()) {
+					known = x // of several the one that is shown
 				}
 				seen = seen || other.Seen.Has(o.Dot)
 			}
@@ -197,9 +192,12 @@ func (w *World) noLoss(a, b, after *Replica, ds []merge.Decision) error {
 			}
 			gone := known != nil && !known.Live() || known == nil && seen
 			if gone && now != nil && now.Live() {
+				// The message may be several entries here, and one of them moved unseen.
 				fresh := false
-				for _, p := range m.Presence {
-					fresh = fresh || !other.Seen.Has(p.Dot)
+				for _, x := range of(now, mine) {
+					for _, p := range x.Presence {
+						fresh = fresh || !other.Seen.Has(p.Dot)
+					}
 				}
 				if rule := kept[now.ID()]; !fresh && rule != 0 {
 					w.excuse("P8", rule)

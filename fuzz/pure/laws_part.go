@@ -15,6 +15,15 @@ import (
 // gains is P20 for one run of -1 from src to the replica that was dst and is after:
 // it loses nothing, what it expunged stays away, and what it had not seen comes.
 func (w *World) gains(src, dst, after *Replica) error {
+	if err := w.loses(dst, after); err != nil {
+		return err
+	}
+	return w.brings(src, dst, after)
+}
+
+// loses is the first half of P20: the destination loses nothing, and what it
+// expunged stays away.
+func (w *World) loses(dst, after *Replica) error {
 	now := after.origins()
 	l0, l := dst.Layout(), after.Layout()
 	for _, s := range l0.Slots {
@@ -28,7 +37,6 @@ func (w *World) gains(src, dst, after *Replica) error {
 			return fmt.Errorf("P20: -1 unsubscribed %s", n)
 		}
 	}
-	mine := dst.origins()
 	for _, m := range dst.List() {
 		x := now[m.ID()]
 		if m.Live() {
@@ -44,6 +52,12 @@ func (w *World) gains(src, dst, after *Replica) error {
 			return fmt.Errorf("P20: -1 brought back %s, which the destination had expunged", m.Content.GUID)
 		}
 	}
+	return nil
+}
+
+// brings is the other half: what the destination had not seen comes (P22).
+func (w *World) brings(src, dst, after *Replica) error {
+	now, mine, l := after.origins(), dst.origins(), after.Layout()
 	for _, m := range src.List() {
 		known := len(of(m, mine)) > 0 || slices.ContainsFunc(m.Origins, func(o changelog.Write) bool { return dst.Seen.Has(o.Dot) })
 		x := of(m, now)

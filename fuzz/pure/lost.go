@@ -1,6 +1,7 @@
 package pure
 
 import (
+	"maps"
 	"slices"
 
 	"dsync/changelog"
@@ -73,6 +74,38 @@ func (r *Replica) Without(w *World, old *Replica) *Replica {
 	n.changed()
 	n.noteHolds()
 	return n
+}
+
+// Twin makes R a copy of Peer's mail and log together, under a new epoch from then
+// on: what a cloned home does once it knows that it is one.
+const Twin Verb = "twin"
+
+// Again is Restore by one who knows it: R goes back to the last Save, and takes a
+// new epoch at once.
+const Again Verb = "again"
+
+// twin is a copy of r, log and all, in the place of old. What it makes from now on
+// it makes under a new epoch; what stands in the log keeps its dots, since the copy
+// has seen just what the original had.
+func (r *Replica) twin(w *World, old *Replica) *Replica {
+	w.ids++
+	c := r.Clone()
+	c.Name, c.skew, c.saved = old.Name, old.skew, nil
+	c.guids = max(old.guids, r.guids) + 100
+	c.fresh(w)
+	return c
+}
+
+// fresh takes a new epoch that no other replica has, and renames nothing.
+func (r *Replica) fresh(w *World) {
+	if len(r.tags) > 0 {
+		heard := map[changelog.Replica]handed{r.ID: r.tags[len(r.tags)-1]}
+		maps.Copy(heard, r.heard)
+		r.heard = heard
+	}
+	w.ids++
+	r.ID.Epoch = uint32(1000 * w.ids)
+	r.Seq, r.tags = 0, nil
 }
 
 // handed is a position that a replica gave to others, with its tag.

@@ -66,7 +66,7 @@ type Op struct {
 // isRun reports whether the operation is a run between two replicas.
 func (o Op) isRun() bool {
 	switch o.Verb {
-	case SyncWhole, SyncBox, SyncSince, OneWay, Backup, Half, Partly:
+	case SyncWhole, SyncBox, SyncSince, OneWay, Backup, Half, Partly, Limited:
 		return true
 	}
 	return false
@@ -86,7 +86,7 @@ func (o Op) String() string {
 		return "tick"
 	case SyncWhole:
 		return fmt.Sprintf("%d=%d", o.R, o.Peer)
-	case SyncBox, SyncSince, OneWay, Backup, Half, Partly:
+	case SyncBox, SyncSince, OneWay, Backup, Half, Partly, Limited:
 		return strings.TrimSpace(fmt.Sprintf("%d=%d %s %s%s", o.R, o.Peer, o.Verb, o.Path, o.Arg))
 	case Copy, Move:
 		return fmt.Sprintf("%d:%s %s>%s", o.R, o.Verb, o.message(), o.Path2)
@@ -98,9 +98,9 @@ func (o Op) String() string {
 		return fmt.Sprintf("%d:%s%s %s", o.R, o.Verb, o.Arg, o.message())
 	case Append, SetAttr, ResetUIDs:
 		return fmt.Sprintf("%d:%s %s %s", o.R, o.Verb, o.Path, o.Arg)
-	case LostLog, Save, Restore, Trim:
+	case LostLog, Save, Restore, Again, Trim:
 		return fmt.Sprintf("%d:%s", o.R, o.Verb)
-	case Clone:
+	case Clone, Twin:
 		return fmt.Sprintf("%d:%s %d", o.R, o.Verb, o.Peer)
 	case Skew:
 		return fmt.Sprintf("%d:%s %s", o.R, o.Verb, o.Arg)
@@ -143,7 +143,11 @@ func (r *Replica) Do(o Op) {
 			e.Create(o.Path, r.NewGUID(), r.mint, false, false)
 		}
 	case RenameBox:
-		e.Rename(o.Path, o.Path2, r.mint)
+		if o.Path == store.Inbox {
+			r.renameInbox(e, o.Path2)
+		} else {
+			e.Rename(o.Path, o.Path2, r.mint)
+		}
 	case DeleteBox:
 		r.deleteBox(e, o.Path)
 	case Subscribe, Unsubscribe:

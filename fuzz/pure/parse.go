@@ -66,7 +66,7 @@ func parseOne(f string, at int) ([]Op, error) {
 }
 
 var runVerbs = map[string]Verb{"": SyncWhole, "-m": SyncBox, "-t": SyncSince, "-1": OneWay, "syncm": SyncBox, "synct": SyncSince,
-	"oneway": OneWay, "backup": Backup, "half": Half, "partly": Partly}
+	"oneway": OneWay, "backup": Backup, "half": Half, "partly": Partly, "limit": Limited}
 
 func parseRun(left string, rest []string) (o Op, err error) {
 	if o.R, err = strconv.Atoi(left); err != nil {
@@ -87,7 +87,7 @@ func parseRun(left string, rest []string) (o Op, err error) {
 		return o, fmt.Errorf("unknown kind of run %q", strings.Join(rest[1:], " "))
 	}
 	o.Verb = v
-	if v == Partly {
+	if v == Partly || v == Limited {
 		o.Arg = arg
 	} else {
 		o.Path = store.Name(arg)
@@ -120,11 +120,11 @@ func parseClient(o Op, rest []string, at int) ([]Op, error) {
 		if o.Verb == Skew {
 			o.Arg, target = target, ""
 		}
-	case Clone:
+	case Clone, Twin:
 		n, err := strconv.Atoi(target)
 		o.Peer = n
 		return []Op{o}, err
-	case LostLog, Save, Restore, Trim:
+	case LostLog, Save, Restore, Again, Trim:
 		return []Op{o}, nil
 	default:
 		return nil, fmt.Errorf("unknown verb %q", verb)

@@ -73,6 +73,11 @@ func (w *World) Run(o Op) error {
 			return nil
 		}
 		return w.part(r, p, o)
+	case Limited:
+		if r == p {
+			return nil
+		}
+		return w.limited(r, p, o)
 	case OneWay, Backup:
 		if r == p {
 			return nil
@@ -85,15 +90,24 @@ func (w *World) Run(o Op) error {
 			return nil
 		}
 		w.R[o.R] = p.Without(w, r)
+	case Twin:
+		if r == p {
+			return nil
+		}
+		w.R[o.R] = p.twin(w, r)
 	case LostLog:
 		w.R[o.R] = r.Without(w, r)
 	case Save:
 		r.saved = nil
 		r.saved = r.Clone()
-	case Restore:
+	case Restore, Again:
 		if r.saved != nil {
 			w.R[o.R] = r.saved.Clone()
 			w.R[o.R].saved = r.saved
+			if o.Verb == Again {
+				w.R[o.R].guids = r.guids
+				w.R[o.R].fresh(w)
+			}
 		}
 	case Trim:
 		w.trim(r)
