@@ -14,7 +14,7 @@ var (
 	Safe = &Policy{Name: "safe", About: "no mail is lost, an added flag stays, but for \\Deleted and \\Draft; the default",
 		Flag: flagPicks(AnySet, AnyClear, store.Deleted|store.Draft)}
 	Dovecot = &Policy{Name: "dovecot", About: "as dsync 2.3 decides, its losses included; for comparison",
-		Flag: flagPicks(LaterModSeq, 0, 0), Keyword: LaterModSeq, Deletion: DeletionWins}
+		Flag: flagPicks(Later, 0, 0), Keyword: Later, Deletion: DeletionWins}
 	AddWins    = &Policy{Name: "add-wins", About: "a flag or keyword that somebody set stays set"}
 	RemoveWins = &Policy{Name: "remove-wins", About: "a flag or keyword that somebody cleared stays cleared",
 		Flag: flagPicks(AnyClear, 0, 0), Keyword: AnyClear}
