@@ -4,10 +4,12 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"dsync/fuzz/pure"
+	"dsync/fuzz/scenario"
 	"dsync/merge"
 )
 
@@ -153,5 +155,47 @@ func TestRulesAreNamed(t *testing.T) {
 				t.Errorf("%s: choice %q: %v, reads as %q", r.Key, c.Name, err, r.Of(p))
 			}
 		}
+	}
+}
+
+// The showcase of conflicts.md: both ends, and who comes to which; and an end that
+// no built-in policy has.
+func TestOutcomes(t *testing.T) {
+	f, err := scenario.Parse("t", []byte(`scenario "showcase"
+A: deliver m to INBOX
+level
+A: flag m in INBOX +\Flagged
+B: flag m in INBOX +\Flagged
+B: flag m in INBOX -\Flagged
+sync A B
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := OutcomesOf(f.Scenarios[0])
+	if len(o.Ends) != 2 || len(o.Rules) != 1 || o.Rules[0] != "flags.flagged" {
+		t.Fatalf("got\n%s", o.Text())
+	}
+	for _, e := range o.Ends {
+		set := strings.Contains(e.key, "Flagged")
+		for _, p := range []string{"safe", "add-wins", "union", "three-way-state"} {
+			if slices.Contains(e.Policies, p) != set {
+				t.Errorf("%s: \\Flagged set: %v\n%s", p, set, o.Text())
+			}
+		}
+		for _, p := range []string{"remove-wins", "dovecot"} {
+			if slices.Contains(e.Policies, p) == set {
+				t.Errorf("%s: \\Flagged set: %v\n%s", p, set, o.Text())
+			}
+		}
+	}
+	f, err = scenario.Parse("t", []byte("scenario \"move\"\nA: create X\nA: deliver m to INBOX\nlevel\nA: move m from INBOX to X\nB: expunge m from INBOX\nsync A B\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o = OutcomesOf(f.Scenarios[0])
+	own := func(e *End) bool { return slices.Equal(e.Choices, []string{"rules.expunge-move = expunge-wins"}) }
+	if len(o.Ends) != 2 || !slices.ContainsFunc(o.Ends, own) {
+		t.Errorf("got\n%s", o.Text())
 	}
 }

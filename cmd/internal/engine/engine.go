@@ -59,7 +59,7 @@ type Options struct {
 	LockWait   time.Duration // default 30 s; 0: not at all
 	DryRun     bool
 	MaxDelete  MaxDelete
-	Policy     string            // name; "" = safe
+	Policy     string            // name, or a policy file; "" = safe
 	SpecialUse map[string]string // mailbox name -> special use
 	// LogAge and LogBytes limit the history that the change log keeps of an
 	// account; 0: the default of 90 days and 256 MB; negative: no limit.

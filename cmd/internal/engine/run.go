@@ -14,6 +14,8 @@ import (
 	"dsync/changelog/logdb"
 	"dsync/changelog/recorder"
 	"dsync/cmd/internal/opener"
+	"dsync/cmd/internal/policyfile"
+	"dsync/cmd/internal/tomlfile"
 	"dsync/merge"
 	"dsync/replay/session"
 	"dsync/store"
@@ -76,8 +78,8 @@ func doRun(ctx context.Context, o Options) *Report {
 }
 
 func (r *run) do(ctx context.Context) (err error) {
-	if r.policy, err = merge.PolicyByName(r.o.Policy); err != nil {
-		return Fail(ExitUsage, err)
+	if r.policy, err = r.loadPolicy(); err != nil {
+		return err
 	}
 	if err := os.MkdirAll(r.o.ChangeLog, 0o700); err != nil {
 		return fmt.Errorf("change log: %w", err)
@@ -123,6 +125,19 @@ func (r *run) do(ctx context.Context) (err error) {
 		r.trim()
 	}
 	return err
+}
+
+// loadPolicy reads the policy, at both ends of the run the same.
+func (r *run) loadPolicy() (*merge.Policy, error) {
+	p, err := policyfile.Load(r.o.Policy)
+	var bad *tomlfile.Error
+	switch {
+	case errors.As(err, &bad):
+		return nil, Fail(ExitConfig, err)
+	case err != nil && !errors.Is(err, os.ErrPermission):
+		return nil, Fail(ExitUsage, err)
+	}
+	return p, err
 }
 
 func (r *run) notice(l Level, s string) {
