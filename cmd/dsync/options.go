@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"dsync/cmd/internal/choose"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/policyfile"
 	"dsync/store"
 )
 
@@ -115,7 +115,7 @@ var options = []*option{
 	{"F", "user-file", "FILE", "One run for each user in the file, one name a line.", syncs, func(v *values, s string) error { v.userFile = s; return nil }},
 	{"", "dry-run", "", "Print what would be done and by which rule; change nothing.", syncs, on(func(v *values) *bool { return &v.dryRun })},
 	{"", "max-delete", "LIMIT", "Stop rather than expunge more: off, N messages, P%, or N,P% (default 100,50%).", syncs, (*values).setMaxDelete},
-	{"", "policy", "NAME", "How conflicts are settled: " + strings.Join(engine.Policies(), ", ") + ".", syncs, (*values).setPolicy},
+	{"", "policy", "POLICY", "How conflicts are settled: " + strings.Join(engine.Policies(), ", ") + ", or a file, named with a slash or .toml.", syncs, (*values).setPolicy},
 	{"", "no-bodies", "", "Do not read and compare bodies.", " verify ", on(func(v *values) *bool { return &v.noBodies })},
 	{"", "backup", "", "B is a backup of A: a UIDVALIDITY that is higher at B, all else being equal, is named and does not count.", " verify ", on(func(v *values) *bool { return &v.backup })},
 	{"", "repair", "", "Repair what can be repaired.", " check ", on(func(v *values) *bool { return &v.repair })},
@@ -227,8 +227,10 @@ func (v *values) setMaxDelete(s string) (err error) {
 }
 
 func (v *values) setPolicy(s string) error {
-	if !slices.Contains(engine.Policies(), s) {
-		return fmt.Errorf("known are %s", strings.Join(engine.Policies(), ", "))
+	if !policyfile.IsFile(s) {
+		if _, err := policyfile.Load(s); err != nil {
+			return fmt.Errorf("known are %s, and files named with a slash or .toml", strings.Join(engine.Policies(), ", "))
+		}
 	}
 	v.policy = s
 	return nil
