@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"dsync/store"
+	"dsync/store/maildir/internal/fsys"
 )
 
 // manyMessages makes a mailbox of n empty files with a uidlist.
@@ -102,5 +104,54 @@ func BenchmarkAppend20k(b *testing.B) {
 		for _, d := range res.Add {
 			must(b, d.Err)
 		}
+	}
+}
+
+// What syncfsFrom stands for: n new messages made durable one by one, or all of the
+// file system at once, with and without what other programs have left to write.
+func BenchmarkSync(b *testing.B) {
+	for _, foreign := range []int{0, 1 << 20, 50 << 20} {
+		for _, n := range []int{1, 2, 4, 8, 64, 256} {
+			for _, whole := range []bool{false, true} {
+				b.Run(fmt.Sprintf("foreign=%dMB/n=%d/syncfs=%t", foreign>>20, n, whole), func(b *testing.B) {
+					syncFiles(b, n, foreign, whole)
+				})
+			}
+		}
+	}
+}
+
+func syncFiles(b *testing.B, n, foreign int, whole bool) {
+	dir, err := fsys.OS{}.OpenRoot(b.TempDir())
+	must(b, err)
+	defer dir.Close()
+	write := func(name string, size int) {
+		f, err := dir.Create(name, 0o600)
+		must(b, err)
+		_, err = f.Write(make([]byte, size))
+		must(b, errors.Join(err, f.Close()))
+	}
+	for b.Loop() {
+		b.StopTimer()
+		must(b, dir.SyncFS())
+		write("foreign", foreign)
+		for i := range n {
+			write(fmt.Sprint(i), 4000)
+		}
+		b.StartTimer()
+		if whole {
+			must(b, dir.SyncFS())
+		}
+		for i := 0; i < n && !whole; i++ {
+			f, err := dir.Open(fmt.Sprint(i))
+			must(b, err)
+			must(b, errors.Join(f.Sync(), f.Close()))
+		}
+		b.StopTimer()
+		for i := range n {
+			must(b, dir.Unlink(fmt.Sprint(i)))
+		}
+		must(b, dir.Unlink("foreign"))
+		b.StartTimer()
 	}
 }

@@ -65,10 +65,10 @@ func checkLock(f *fixture) {
 	}
 	freed := make(chan error, 1)
 	time.AfterFunc(20*time.Millisecond, func() { freed <- unlock() })
-	unlock, err = other.Lock(f.ctx, 10*time.Second)
+	unlockOther, err := other.Lock(f.ctx, 10*time.Second)
 	f.ok(err, "lock after it was freed")
 	f.ok(<-freed, "unlock")
-	f.ok(unlock(), "unlock")
+	f.ok(unlockOther(), "unlock")
 }
 
 func checkReadOnly(f *fixture) {
