@@ -100,6 +100,7 @@ func commands() []*command {
 			about:   []string{"Without --repair nothing is changed."},
 			exits:   []exitLine{{"0", "sound"}, {"2", "all damage was repaired"}, {"65", "damage is left"}},
 		},
+		labGroup(),
 		{name: "version", run: runVersion, summary: "print the version", exits: []exitLine{{"0", "printed"}}},
 		{
 			name: "completion", words: "SHELL", min: 1, max: 1, run: runCompletion,
@@ -112,7 +113,7 @@ func commands() []*command {
 			about: []string{"dsync man >dsync.1; man ./dsync.1"},
 			exits: []exitLine{{"0", "printed"}},
 		},
-		{name: "help", words: "[COMMAND]", max: 1, run: runHelp, summary: "print help", exits: []exitLine{{"0", "printed"}}},
+		{name: "help", words: "[COMMAND]", max: 2, run: runHelp, summary: "print help", exits: []exitLine{{"0", "printed"}}},
 	}
 }
 
@@ -139,17 +140,29 @@ var absent = map[string]string{
 	"server":       "the command server (the other end of a remote sync) is",
 	"dsync-server": "the command dsync-server (the other end of a remote sync) is",
 	"serve":        "the command serve (continuous replication) is",
-	"lab":          "the command lab (the conflict laboratory) is",
 	"restore":      "the command restore (undo from the log) is",
 }
 
 func findCommand(name string) *command {
-	for _, c := range commands() {
+	for _, c := range everyCommand() {
 		if c.name == name {
 			return c
 		}
 	}
 	return nil
+}
+
+// everyCommand has those of the laboratory, too.
+func everyCommand() []*command { return append(commands(), labCommands()...) }
+
+// lookup finds the command that a command line begins with, and what follows it.
+func lookup(words []string) (*command, []string) {
+	if len(words) > 1 {
+		if c := findCommand(words[0] + " " + words[1]); c != nil && words[0] == "lab" {
+			return c, words[2:]
+		}
+	}
+	return findCommand(words[0]), words[1:]
 }
 
 func unknownCommand(name string) error {

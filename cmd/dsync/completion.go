@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dsync/cmd/internal/engine"
@@ -16,17 +17,40 @@ func runCompletion(_ context.Context, p *program, c *call) (int, error) {
 	return engine.ExitOK, p.print(script())
 }
 
+// offered reports whether a shell offers the option after a command: after "lab"
+// those of all its commands.
+func (o *option) offered(c *command) bool {
+	if o.help == "" {
+		return false
+	}
+	taken := o.takenBy(c)
+	if c != nil && c.name == "lab" {
+		for _, l := range labCommands() {
+			taken = taken || o.takenBy(l)
+		}
+	}
+	return taken
+}
+
 // words are the options of a command as a shell offers them.
 func optionWords(c *command) []string {
 	var out []string
 	for _, o := range options {
-		if o.help == "" || !o.takenBy(c) {
+		if !o.offered(c) {
 			continue
 		}
 		if o.short != "" {
 			out = append(out, "-"+o.short)
 		}
 		out = append(out, "--"+o.long)
+	}
+	return out
+}
+
+func labNames() []string {
+	var out []string
+	for _, c := range labCommands() {
+		out = append(out, strings.TrimPrefix(c.name, "lab "))
 	}
 	return out
 }
@@ -72,6 +96,8 @@ func bashScript() string {
 			extra = " bash zsh fish"
 		case "help":
 			extra = " " + strings.Join(commandNames(), " ")
+		case "lab":
+			extra = " " + strings.Join(labNames(), " ")
 		}
 		fmt.Fprintf(&w, "\t%s) words=%q ;;\n", c.name, strings.Join(optionWords(c), " ")+extra)
 	}
@@ -91,7 +117,7 @@ func zshScript() string {
 	for _, c := range commands() {
 		fmt.Fprintf(&w, "\t(%s) _arguments", c.name)
 		for _, o := range options {
-			if o.help != "" && o.takenBy(c) {
+			if o.offered(c) {
 				zshOption(&w, o)
 			}
 		}
@@ -150,7 +176,13 @@ func takers(o *option) string {
 	if o.at == "*" {
 		return ""
 	}
-	return strings.Join(strings.Fields(o.at), " ")
+	var out []string
+	for _, name := range strings.Fields(o.at) {
+		if name, _, _ = strings.Cut(name, "-"); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // quote writes a word in single quotes, as all three shells read it.

@@ -14,9 +14,9 @@ func runHelp(_ context.Context, p *program, c *call) (int, error) {
 	if len(c.words) == 0 {
 		return engine.ExitOK, p.print(help(nil))
 	}
-	about := findCommand(c.words[0])
-	if about == nil {
-		return 0, usage(unknownCommand(c.words[0]))
+	about, rest := lookup(c.words)
+	if about == nil || len(rest) > 0 {
+		return 0, usage(unknownCommand(strings.Join(c.words, " ")))
 	}
 	return engine.ExitOK, p.print(help(about))
 }

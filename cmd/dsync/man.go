@@ -19,7 +19,7 @@ func manual() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, ".TH DSYNC 1 \"\" \"dsync %s\"\n", version)
 	w.WriteString(".SH NAME\ndsync \\- keep two mail accounts equal\n.SH SYNOPSIS\n")
-	for _, c := range commands() {
+	for _, c := range everyCommand() {
 		fmt.Fprintf(&w, ".B dsync\n[\\-Dv] %s\n.br\n", roff(synopsis(c)))
 	}
 	w.WriteString(".SH DESCRIPTION\n")
@@ -27,7 +27,7 @@ func manual() string {
 		w.WriteString(roff(text) + "\n.PP\n")
 	}
 	w.WriteString(".SH COMMANDS\n")
-	for _, c := range commands() {
+	for _, c := range everyCommand() {
 		fmt.Fprintf(&w, ".SS %s\n%s.\n", roff(synopsis(c)), roff(c.summary))
 		for _, text := range c.about {
 			w.WriteString(".PP\n" + roff(text) + "\n")

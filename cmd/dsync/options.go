@@ -13,6 +13,7 @@ import (
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/policyfile"
+	"dsync/fuzz/policy"
 	"dsync/store"
 )
 
@@ -39,6 +40,8 @@ type values struct {
 	lockWait  time.Duration
 	maxDelete engine.MaxDelete
 	policy    string
+	lab       labValues
+	bounds    bounds
 
 	idle    []string // options that have nothing to do
 	missing error    // an option that is not built
@@ -69,10 +72,11 @@ type option struct {
 const (
 	syncs = " sync backup plan "
 	looks = " verify dump log check "
+	plays = " lab-run lab-compare "
 )
 
 func (o *option) takenBy(c *command) bool {
-	return o.at == "*" || c != nil && strings.Contains(o.at, " "+c.name+" ")
+	return o.at == "*" || c != nil && strings.Contains(o.at, " "+strings.ReplaceAll(c.name, " ", "-")+" ")
 }
 
 func on(field func(*values) *bool) func(*values, string) error {
@@ -119,7 +123,16 @@ var options = []*option{
 	{"", "no-bodies", "", "Do not read and compare bodies.", " verify ", on(func(v *values) *bool { return &v.noBodies })},
 	{"", "backup", "", "B is a backup of A: a UIDVALIDITY that is higher at B, all else being equal, is named and does not count.", " verify ", on(func(v *values) *bool { return &v.backup })},
 	{"", "repair", "", "Repair what can be repaired.", " check ", on(func(v *values) *bool { return &v.repair })},
-	{"", "json", "", "Print JSON on standard output.", syncs + looks, on(func(v *values) *bool { return &v.json })},
+	{"", "engine", "NAME", "What plays the scenarios; several with commas, or by repeating it.", plays, (*values).addEngine},
+	{"", "engine-cmd", "COMMAND", "A synchroniser that is a command line; may be repeated. It must say %a and %b; see above.", plays, (*values).addEngineCommand},
+	{"", "policy", "NAME", "The policy instead of the scenario's; lab compare takes several, with commas.", plays, (*values).addPolicy},
+	{"", "mode", "MODE", "How runs are asked for instead of as the scenario says: fast, full, state, stale, foreign, corrupt.", plays, (*values).setMode},
+	{"", "pairs", "N", "How many pairs of histories are tried (default " + fmt.Sprint(policy.Defaults.Pairs) + ").", " lab-policy ", (*values).setPairs},
+	{"", "histories", "N", "How many random histories are tried (default " + fmt.Sprint(policy.Defaults.Histories) + ").", " lab-policy ", (*values).setHistories},
+	{"", "seed", "N", "What is drawn from where something is drawn at random.", plays + " lab-policy ", (*values).setSeed},
+	{"", "rewrite", "", "Make the files expect what came.", " lab-run ", on(func(v *values) *bool { return &v.lab.rewrite })},
+	{"", "csv", "", "Print comma-separated values, a line for each scenario and column.", " lab-compare ", on(func(v *values) *bool { return &v.lab.csv })},
+	{"", "json", "", "Print JSON on standard output.", syncs + looks + plays + " lab-policy lab-outcomes ", on(func(v *values) *bool { return &v.json })},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
 	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},

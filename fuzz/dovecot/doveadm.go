@@ -105,3 +105,9 @@ func (s *Store) pair(verb, destination string, options []string) (string, int, s
 	}
 	return strings.TrimSpace(out), 0, "", err
 }
+
+// Shell is a line for sh in Dovecot's environment and identity, ready to run.
+// doveadm finds the configuration of its own accord there.
+func (d *Dovecot) Shell(ctx context.Context, line string) *exec.Cmd {
+	return d.command(ctx, "sh", "-c", line)
+}
