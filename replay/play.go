@@ -69,6 +69,9 @@ type Player struct {
 	stands map[*Box]bool       // numbers and attributes are as they are to be
 	done   map[*changelog.Message]bool
 	stored map[*logdb.Record]*logdb.Record // records as the log has them, where In.Records went on
+	doubt  map[*Box]bool                   // something in it was not done as planned
+	eyed   map[*Box]bool                   // under watch
+	stills map[*Box]store.Look             // only we have changed it; how it looks now
 }
 
 type stagedItem struct {
@@ -88,7 +91,8 @@ func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, 
 		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), kept: map[store.MailboxGUID]*changelog.Node{},
 		moved: map[*changelog.Node]bool{}, was: map[*changelog.Node]*Box{}, isNow: map[*changelog.Node]*Box{},
 		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}, alias: map[store.MailboxGUID]store.MailboxGUID{},
-		unsub: map[store.Name]bool{}, stands: map[*Box]bool{}}
+		unsub: map[store.Name]bool{}, stands: map[*Box]bool{},
+		doubt: map[*Box]bool{}, eyed: map[*Box]bool{}, stills: map[*Box]store.Look{}}
 	p.keep(in.Before.Nodes...)
 	for _, b := range p.Plan.all() {
 		if b.Was != nil {
@@ -111,6 +115,7 @@ func (p *Player) fail(id string, b *Box, guid store.GUID, what string, err error
 	p.failed[id] = true
 	f := Failure{ID: id, GUID: guid, What: what, Err: err}
 	if b != nil {
+		p.doubt[b] = true
 		f.Mailbox = b.Path
 	}
 	p.Report.Failed = append(p.Report.Failed, f)
@@ -136,6 +141,7 @@ func (p *Player) Tree(ctx context.Context) error {
 	if err := p.intendStaging(); err != nil {
 		return err
 	}
+	p.watch(ctx)
 	p.rename(ctx)
 	for _, b := range p.Plan.Creates {
 		if err := ctx.Err(); err != nil {
@@ -399,6 +405,9 @@ func (p *Player) putRow(b *logdb.Batch, x *Box) {
 		r.Status.UIDNext = 1
 	}
 	r.Look.Racy = true
+	if look, ok := p.stills[x]; ok {
+		r.Look, r.UIDPrint = look, look.Print
+	}
 	b.PutMailbox(r)
 	delete(p.dirty, x)
 }

@@ -36,6 +36,7 @@ func (p *Player) Rest(ctx context.Context) error {
 		}
 	}
 	p.remove(ctx)
+	p.still(ctx)
 	return p.settle()
 }
 
@@ -181,7 +182,7 @@ func (p *Player) changeOf(b *Box, in *boxIntent) *store.Change {
 	if len(b.Moves)+len(b.UIDs)+len(b.Expunges)+len(p.staged[b])+len(b.Attrs) == 0 && !b.Numbers && !b.Raise && (b.Node == nil || p.uidNext(b) >= b.Node.UIDNext) {
 		return nil
 	}
-	ch := &store.Change{Attributes: b.Attrs}
+	ch := &store.Change{Attributes: b.Attrs, Held: int(p.row(b).Count)}
 	for _, s := range p.staged[b] {
 		ch.Add = append(ch.Add, s.st)
 		in.items = append(in.items, p.intendPut(s.item, s.st.Key))

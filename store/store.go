@@ -83,6 +83,18 @@ type Look struct {
 	Racy  bool
 }
 
+// Watcher is a Store that can tell what it does itself from what others do: a
+// mailbox that only it has changed need not be listed again. It is asked for by a
+// type assertion, and may fail at any time for want of means.
+type Watcher interface {
+	// Watch begins to watch a mailbox, which looks as it did then; otherwise
+	// ErrChanged.
+	Watch(ctx context.Context, n Name, since Fingerprint) error
+	// Settled ends the watch. If since then nothing but this Store's own changes
+	// happened to the mailbox it gives the look at it, which is not racy.
+	Settled(ctx context.Context, n Name) (Look, bool)
+}
+
 // Status is what a mailbox says of itself.
 type Status struct {
 	GUID        MailboxGUID // zero: the store has none written down (yet)
@@ -184,6 +196,9 @@ type Change struct {
 	UIDValidity UIDValidity       // zero: leave
 	UIDNext     UID               // raise to this if lower; with a new UIDValidity: set
 	Attributes  map[string]string // "" removes
+	// Held is a hint: how many messages the caller knows in the mailbox. 0: it
+	// does not say.
+	Held int
 }
 
 // Result says what became of each item of a Change. Handles are the new ones;

@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(50) // memory before speed: the heap is small
+	debug.SetGCPercent(30) // memory before speed: what the heap holds is large, but few pointers
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), homeOf: systemHome,
 		msg: messages{w: os.Stderr},

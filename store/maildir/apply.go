@@ -157,6 +157,7 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 	defer unlock()
 	a := &applier{s: s, b: b, c: c, sources: map[store.Name]*box{}}
 	defer a.close()
+	s.meets(b)
 	if err := a.prepare(seen); err != nil {
 		return 0, err
 	}
@@ -190,6 +191,7 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 		return 0, errors.Join(err, a.sync())
 	}
 	next := a.nextUID()
+	s.leaves(b)
 	unlock()
 	if err := a.sync(); err != nil {
 		return 0, err
@@ -302,6 +304,7 @@ func (a *applier) add(m *store.Staged, w *wish) store.Done {
 		return store.Done{Err: a.failed("add", m.Key, err)}
 	}
 	a.touchedCur = true
+	a.s.did(a.b.name, a.b.cur, a.b, true, name)
 	in := a.s.recall(m.Temp)
 	a.s.forget(m.Temp)
 	a.edit.added = append(a.edit.added, uidLine{w.uid, uidFields(m.Key, m.Content.GUID, m.Content.Size, in.vsize), m.Key})

@@ -35,6 +35,8 @@ func (a *applier) flags(f store.FlagChange) store.Done {
 		return store.Done{Err: a.failed("set flags", base, err)}
 	}
 	a.touched(h)
+	a.s.did(a.b.name, dir, a.b, false, name)
+	a.s.did(a.b.name, a.b.cur, a.b, true, base+":2,"+newLet+rest)
 	return a.done(base, newLet, rest, note)
 }
 
@@ -100,6 +102,8 @@ func (a *applier) moveIn(ctx context.Context, m store.MoveIn, w *wish) store.Don
 		return store.Done{Err: err}
 	}
 	a.touchedCur = true
+	a.s.did(m.From, dir, src, false, name)
+	a.s.did(a.b.name, a.b.cur, a.b, true, target+":2,"+newLet+rest)
 	if drop >= 0 {
 		a.edit.drop[drop] = true
 	}
@@ -206,6 +210,7 @@ func (a *applier) expunge(seen store.Handle) store.Done {
 		return store.Done{Err: a.failed("expunge", name, err)}
 	}
 	a.touched(h)
+	a.s.did(a.b.name, dir, a.b, false, name)
 	a.gone++
 	base, _, _ := splitName(name)
 	// Its line goes when the list is next written anew.

@@ -118,7 +118,7 @@ func (a *applier) mustCompact() bool {
 	if a.gone == 0 {
 		return false
 	}
-	live := a.s.lastCount(a.b.name)
+	live := max(a.s.lastCount(a.b.name), a.c.Held)
 	return len(a.list.recs) > live+live/4+slack+len(a.c.Add)
 }
 

@@ -20,8 +20,9 @@ const (
 	printUIDList = 1 + 2*printFile // where the uidlist stands in a print
 )
 
-// A timestamp within the grain of now may hide a further change. Where all are
-// whole seconds, so is the file system's clock.
+// A timestamp within the grain of now may hide a further change, unless the system
+// gives a new one to each change after a look (fsys.FineTimes). Where all are whole
+// seconds, so is the file system's clock.
 const (
 	fineGrain   = 20 * time.Millisecond
 	coarseGrain = 2 * time.Second
@@ -34,11 +35,12 @@ type looker struct {
 	print  []byte
 	times  []int64
 	coarse bool
+	fine   uint64 // device whose times tell every change
 	now    time.Time
 }
 
-func newLooker(now time.Time, size int) *looker {
-	return &looker{print: append(make([]byte, 0, size), printVersion), coarse: true, now: now}
+func newLooker(now time.Time, size int, fine uint64) *looker {
+	return &looker{print: append(make([]byte, 0, size), printVersion), coarse: true, fine: fine, now: now}
 }
 
 func (l *looker) add(in fsys.Info, size bool) {
@@ -53,7 +55,7 @@ func (l *looker) add(in fsys.Info, size bool) {
 	b = binary.BigEndian.AppendUint64(b, uint64(n))
 	l.print = binary.BigEndian.AppendUint64(b, uint64(in.Btime))
 	for _, t := range []int64{in.Mtime, in.Ctime} {
-		if t != 0 {
+		if t != 0 && in.Dev != l.fine {
 			l.times = append(l.times, t)
 			l.coarse = l.coarse && t%1e9 == 0
 		}
@@ -86,7 +88,7 @@ func (s *Store) MailboxLook(ctx context.Context, n store.Name) (store.Look, erro
 }
 
 func (s *Store) lookAt(p place) (store.Look, error) {
-	l := newLooker(s.now(), printSize)
+	l := newLooker(s.now(), printSize, s.fine)
 	in, err := p.root.Stat(join(p.rel, "cur"))
 	if err != nil {
 		return store.Look{}, s.noMailbox(p.name, err)

@@ -34,6 +34,9 @@ type Store struct {
 
 	listed, opened, read, wrote atomic.Int64
 	uidlist                     uidCache
+	watcher                     *fsys.Watcher // nil: nothing was watched yet
+	watches                     map[store.Name]*watched
+	fine                        uint64 // device whose times tell every change; 0: none
 
 	mu     sync.Mutex
 	staged map[string]*stagedInfo
@@ -92,6 +95,9 @@ func openRoots(f fsys.FS, o Options) (*Store, error) {
 	var err error
 	if s.root, err = f.OpenRoot(o.Path); err != nil {
 		return nil, gone(o, err)
+	}
+	if in, err := s.root.Self(); err == nil && fsys.FineTimes(s.root) {
+		s.fine = in.Dev
 	}
 	s.inbox = s.root
 	if o.Inbox != "" && !samePlace(o.Inbox, o.Path) {
@@ -211,6 +217,9 @@ func (s *Store) Close() error {
 	var errs []error
 	s.evict()
 	errs = append(errs, s.uidlist.drop())
+	if s.watcher != nil {
+		errs = append(errs, s.watcher.Close())
+	}
 	if s.root != nil {
 		errs = append(errs, s.forgetMoves())
 	}

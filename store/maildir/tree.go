@@ -190,7 +190,7 @@ func (s *Store) TreeLook(ctx context.Context) (store.Look, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Look{}, err
 	}
-	l := newLooker(s.now(), 160)
+	l := newLooker(s.now(), 160, s.fine)
 	if s.layout.fs {
 		sum := xxhash.New()
 		if _, _, err := s.walk(s.root, nil, nil, sum); err != nil {

@@ -23,6 +23,7 @@ type uidCache struct {
 	file fsys.File
 	info fsys.Info
 	list *uidList
+	tail []byte // lines at the end of the file that list has not yet
 }
 
 // get gives the list of the file that Stat described; nil if it is another.
@@ -31,6 +32,9 @@ func (c *uidCache) get(in fsys.Info) *uidList {
 	defer c.mu.Unlock()
 	if c.list == nil || !sameState(c.info, in) {
 		return nil
+	}
+	if len(c.tail) > 0 {
+		c.list, c.tail = c.list.extended(c.tail), nil
 	}
 	return c.list
 }
@@ -43,7 +47,7 @@ func (c *uidCache) put(f fsys.File, in fsys.Info, l *uidList) error {
 	if c.file != nil {
 		err = c.file.Close()
 	}
-	c.file, c.info, c.list = f, in, l
+	c.file, c.info, c.list, c.tail = f, in, l, nil
 	return err
 }
 
@@ -57,7 +61,7 @@ func (c *uidCache) appended(l *uidList, in fsys.Info, data []byte) {
 	if c.list != l || in.Dev != c.info.Dev || in.Ino != c.info.Ino || in.Size != c.info.Size+int64(len(data)) {
 		return // the next reader finds that it is another
 	}
-	c.info, c.list = in, l.extended(data)
+	c.info, c.tail = in, append(c.tail, data...)
 }
 
 func sameState(a, b fsys.Info) bool {

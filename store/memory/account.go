@@ -57,7 +57,8 @@ type mailbox struct {
 	print     uint64
 	uidPrint  uint64 // drawn anew when a message loses a UID it had
 	printedAt time.Time
-	applying  bool // nobody else gives out UIDs
+	applying  bool   // nobody else gives out UIDs
+	foreign   uint64 // counts what clients did, at least
 }
 
 // message is one message; body is never written to.

@@ -26,6 +26,7 @@ func (c *Client) do(what string, n store.Name, f func(b *mailbox) error) error {
 	defer c.acc.mu.Unlock()
 	b, err := c.acc.box(n)
 	if err == nil {
+		b.foreign++
 		err = f(b)
 	}
 	if err != nil {
@@ -171,6 +172,7 @@ func (c *Client) arrive(m *message, to store.Name) (store.Message, error) {
 	if err := c.acc.nextUID(b, m); err != nil {
 		return store.Message{}, err
 	}
+	b.foreign++
 	c.acc.put(b, m)
 	return c.acc.describe(m), nil
 }

@@ -39,6 +39,9 @@ func (c *Client) rename(from, to store.Name) error {
 		return err
 	}
 	a := c.acc
+	for _, b := range a.boxes {
+		b.foreign++ // a rename of INBOX moves its mail
+	}
 	for _, info := range a.tree() {
 		if info.Name == to {
 			return store.ErrExists

@@ -17,6 +17,7 @@ type Store struct {
 	ro      bool
 	faults  atomic.Pointer[faults]
 	closed  atomic.Bool
+	watches map[store.Name]watched
 	cost    struct{ listed, opened, read, wrote atomic.Int64 }
 }
 

@@ -69,7 +69,7 @@ func allChecks() []check {
 	var all []check
 	for _, group := range [][]check{
 		treeChecks, nameChecks, renameChecks, stageChecks, applyChecks, uidChecks,
-		moveChecks, scanChecks, lookChecks, bodyChecks, runChecks, outsideChecks,
+		moveChecks, scanChecks, lookChecks, bodyChecks, runChecks, outsideChecks, watchChecks,
 	} {
 		all = append(all, group...)
 	}
