@@ -123,7 +123,10 @@ func (p *pair) killed(after time.Duration, args ...string) bool {
 		return false
 	case <-time.After(after):
 	}
-	must(p.t, c.Process.Kill())
+	// It may have ended, and been waited for, in between: then it was not killed.
+	if err := c.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		must(p.t, err)
+	}
 	<-done
 	return !c.ProcessState.Exited()
 }

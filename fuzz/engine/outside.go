@@ -15,6 +15,7 @@ import (
 	"dsync/fuzz/dovecot"
 	"dsync/fuzz/live"
 	"dsync/fuzz/scenario"
+	"dsync/store"
 )
 
 // Outside is a synchroniser that is a command. Accounts are Maildirs that a Dovecot
@@ -118,6 +119,10 @@ func (e *Outside) Start(set Setup) (World, error) {
 			return nil, errors.Join(err, w.Close())
 		}
 		w.accounts, w.paths = append(w.accounts, a), append(w.paths, path)
+		// What nobody has used yet is not there: the first run makes it.
+		if err := os.RemoveAll(path); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
 	}
 	return w, nil
 }
@@ -200,10 +205,13 @@ func secondsOf(s scenario.Step) time.Duration {
 	return 1010 * time.Millisecond
 }
 
-// List implements World.
+// List implements World. A look does not make what is not there.
 func (w *outside) List(replica string) (*scenario.Listing, error) {
-	a := w.accounts[w.set.index(replica)]
-	return w.tokens.listDovecot(a)
+	i := w.set.index(replica)
+	if _, err := os.Stat(w.paths[i]); errors.Is(err, os.ErrNotExist) {
+		return &scenario.Listing{Mailboxes: []scenario.Mailbox{{Name: store.Inbox}}}, nil
+	}
+	return w.tokens.listDovecot(w.accounts[i])
 }
 
 // Close implements World.

@@ -18,18 +18,22 @@ import (
 // Pure is the merge alone: replicas that are nothing but views and seen-sets
 // (fuzz/pure). It is the fastest engine, and judges its own laws as well. Modes
 // mean nothing to it.
-type Pure struct{}
+type Pure struct {
+	Cover *pure.Coverage // if not nil: counts the cells of the matrix that are hit
+}
 
 // Name implements Engine.
 func (Pure) Name() string { return "pure" }
 
 // Start implements Engine.
-func (Pure) Start(set Setup) (World, error) {
+func (e Pure) Start(set Setup) (World, error) {
 	p, err := set.policy(nil)
 	if err != nil {
 		return nil, err
 	}
-	return &pureWorld{set: set, w: pure.NewWorld(len(set.Replicas), p), names: map[string]string{}, whole: true}, nil
+	w := pure.NewWorld(len(set.Replicas), p)
+	w.Cover = e.Cover
+	return &pureWorld{set: set, w: w, names: map[string]string{}, whole: true}, nil
 }
 
 type pureWorld struct {

@@ -27,18 +27,15 @@ import (
 	"dsync/store/memory"
 )
 
-// Sessions are whole sessions of dsync, with real logs, over accounts of one kind.
-// Close it when its worlds are closed.
+// Sessions are whole sessions of dsync, with real logs (in memory), over accounts of
+// one kind. Close it when its worlds are closed.
 type Sessions struct {
 	name string
 	kind accountKind
 
-	mu     sync.Mutex
-	db     *logdb.DB // shared by worlds: each account has its own part
-	used   int
-	dir    string // of Maildirs
-	worlds int
-	d      *dovecot.Dovecot
+	mu  sync.Mutex
+	dir string // of Maildirs
+	d   *dovecot.Dovecot
 }
 
 type accountKind int
@@ -52,7 +49,8 @@ const (
 // Memory is the engine over accounts in memory. Its clock is its own.
 func Memory() *Sessions { return &Sessions{name: "memory", kind: inMemory} }
 
-// Maildir is the engine over Maildirs that clients change by plain file operations.
+// Maildir is the engine over Maildirs that clients change by plain file operations,
+// each followed by an IMAP server's look, which gives UIDs.
 func Maildir() *Sessions { return &Sessions{name: "maildir", kind: onDisk} }
 
 // Dovecot is the engine over Maildirs that a Dovecot changes and reads.
@@ -61,38 +59,26 @@ func Dovecot() *Sessions { return &Sessions{name: "dovecot", kind: underDovecot}
 // Name implements Engine.
 func (e *Sessions) Name() string { return e.name }
 
-// maxUsed is how many worlds share a change log.
-const maxUsed = 200
-
 var worldCount atomic.Uint64
 
 // Start implements Engine.
 func (e *Sessions) Start(set Setup) (World, error) {
-	policy, err := set.policy(nil)
-	if err != nil {
+	if _, err := set.policy(nil); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.db == nil || e.used >= maxUsed && e.worlds == 0 {
-		if e.db != nil {
-			if err := e.db.Close(); err != nil {
-				return nil, err
-			}
-		}
-		if e.db, err = logdb.Open("log", logdb.Options{FS: logdb.Memory()}); err != nil {
-			return nil, fmt.Errorf("change log of the engine %s: %w", e.name, err)
-		}
-		e.used = 0
+	// A log for each world: replicas of equal seeds have equal names.
+	db, err := logdb.Open("log", logdb.Options{FS: logdb.Memory()})
+	if err != nil {
+		return nil, fmt.Errorf("change log of the engine %s: %w", e.name, err)
 	}
 	id := worldCount.Add(1)
-	w := &sessions{set: set, policy: policy, e: e, real: e.kind != inMemory, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	w := &sessions{set: set, e: e, db: db, real: e.kind != inMemory, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		ids: rand.New(rand.NewPCG(set.Seed, 99)), states: map[[2]int][]string{}}
 	if w.accounts, err = e.accounts(set, id, w.time); err != nil {
-		return nil, errors.Join(err, w.closeAccounts())
+		return nil, errors.Join(err, w.Close())
 	}
-	e.used++
-	e.worlds++
 	return w, nil
 }
 
@@ -146,28 +132,23 @@ func newDovecot(dir string) (*dovecot.Dovecot, error) {
 	return dovecot.New(at)
 }
 
-// Close ends the engine: its change log, and the directory of its Maildirs.
+// Close ends the engine and removes the directory of its Maildirs.
 func (e *Sessions) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var errs []error
-	if e.db != nil {
-		errs = append(errs, e.db.Close())
-		e.db = nil
+	dir := e.dir
+	e.dir, e.d = "", nil
+	if dir == "" {
+		return nil
 	}
-	if e.dir != "" {
-		errs = append(errs, os.RemoveAll(e.dir))
-		e.dir = ""
-	}
-	e.d = nil
-	return errors.Join(errs...)
+	return os.RemoveAll(dir)
 }
 
 // sessions is a world of Sessions.
 type sessions struct {
 	e        *Sessions
 	set      Setup
-	policy   *merge.Policy
+	db       *logdb.DB
 	accounts []*live.Account
 	tokens   tokens // names of contents, by GUID, where Dovecot reads
 	real     bool   // the clock is the system's
@@ -240,7 +221,7 @@ func (w *sessions) Do(s scenario.Step) error {
 		return unsupported(s)
 	}
 	if s.Verb == scenario.Deliver && s.Received != 0 {
-		return a.Deliver(s.Mailbox, s.Message, s.Received.Time())
+		return errors.Join(a.Deliver(s.Mailbox, s.Message, s.Received.Time()), a.Number(w.seed(s.At)))
 	}
 	var shown *scenario.Mailbox
 	if s.Message != "" && s.Verb != scenario.Deliver {
@@ -260,8 +241,11 @@ func (w *sessions) Do(s scenario.Step) error {
 			return err
 		}
 	}
-	return nil
+	return a.Number(w.seed(s.At))
 }
+
+// seed is what GUIDs of a replica's mailboxes are made of.
+func (w *sessions) seed(replica string) string { return fmt.Sprint(w.set.Seed, " ", replica) }
 
 var damages = map[string]pure.Verb{"uidlist": live.NoUIDList, "half-uidlist": live.CutUIDList, "index": live.NoIndex}
 
@@ -294,23 +278,16 @@ func (w *sessions) loseLog(a *live.Account) error {
 		return err
 	}
 	defer st.Close()
-	id, _, ok, err := w.e.db.Lookup(st.Location())
+	id, _, ok, err := w.db.Lookup(st.Location())
 	if err != nil || !ok {
 		return err
 	}
-	return w.e.db.DropAccount(id)
+	return w.db.DropAccount(id)
 }
 
 // Close implements World.
 func (w *sessions) Close() error {
-	w.e.mu.Lock()
-	w.e.worlds--
-	w.e.mu.Unlock()
-	return w.closeAccounts()
-}
-
-func (w *sessions) closeAccounts() error {
-	var errs []error
+	errs := []error{w.db.Close()}
 	for _, a := range w.accounts {
 		errs = append(errs, a.Close())
 	}
@@ -399,7 +376,7 @@ func (w *sessions) once(ends [2]int, mode scenario.Mode, o session.PairOptions) 
 		}
 		defer st[i].Close()
 	}
-	res, err := session.Pair(context.Background(), w.e.db, st, o)
+	res, err := session.Pair(context.Background(), w.db, st, o)
 	if err == nil && res.Outcome != nil {
 		out := res.Outcome
 		s := changelog.NewState(changelog.Side{Replica: res.Replicas[0], Position: out.Positions[0]}, changelog.Side{Replica: out.Peer, Position: out.Positions[1]}, [16]byte{})

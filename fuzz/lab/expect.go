@@ -20,7 +20,7 @@ func (p *player) expect(s scenario.Step) error {
 		}
 	case scenario.ExpectConflicts:
 		got, want := slices.Sorted(slices.Values(p.told)), slices.Sorted(slices.Values(s.Numbers))
-		if !slices.Equal(got, want) {
+		if !p.mute && !slices.Equal(got, want) {
 			diffs = append(diffs, Difference{Step: s, Text: fmt.Sprintf("conflicts decided by rules %s, want %s", numbers(got), numbers(want))})
 			edit.Numbers = got
 		}

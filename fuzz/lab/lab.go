@@ -126,6 +126,7 @@ type player struct {
 	opt    Options
 	mode   scenario.Mode // of runs that name none
 	told   []int         // rules of conflicts, since the common past
+	mute   bool          // the engine reports no conflicts
 	exit   int
 	runs   int
 	skewed bool
@@ -344,6 +345,7 @@ func (p *player) sync(s scenario.Step) error {
 	}
 	p.exit = rep.Exit
 	p.runs++
+	p.mute = p.mute || !rep.Known
 	for _, c := range rep.Conflicts {
 		p.told = append(p.told, c.Rule)
 	}

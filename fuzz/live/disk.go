@@ -26,6 +26,7 @@ type diskAccount struct {
 	used  map[string]bool // base names ever given
 	saved string
 	numb  map[string]map[int]bool // UIDVALIDITYs that a client gave, by directory
+	boxes int                     // mailboxes that Number gave an identity
 }
 
 func newDiskAccount(path string, layoutFS bool) (*diskAccount, error) {
