@@ -79,7 +79,10 @@ func (s *Store) Listing() (Listing, error) {
 }
 
 // Listing lists everything. It opens mailboxes read-only (EXAMINE), so new
-// mail stays in new/; Dovecot does assign UIDs to it.
+// mail stays in new/; Dovecot does assign UIDs to it. A name that LIST shows as a
+// mailbox and that does not exist when it is opened is listed as NoSelect: Dovecot's
+// index of names goes on showing a mailbox with children whose directory another
+// program removed.
 func (c *Session) Listing() (Listing, error) {
 	var out Listing
 	boxes, err := c.Mailboxes()
@@ -88,7 +91,12 @@ func (c *Session) Listing() (Listing, error) {
 	}
 	for _, box := range boxes {
 		if !box.NoSelect {
-			if box, err = c.Examine(box.Name); err != nil {
+			name := box.Name
+			var refused *Refused
+			switch box, err = c.Examine(name); {
+			case errors.As(err, &refused) && strings.Contains(refused.Text, "doesn't exist"):
+				box = Mailbox{Name: name, NoSelect: true}
+			case err != nil:
 				return out, err
 			}
 		}
@@ -289,13 +297,18 @@ func splitFlags(list []value) (flags, keywords []string) {
 	return flags, keywords
 }
 
-// Text fetches a message as IMAP gives it, with CRLF line ends.
+// Text fetches a message as IMAP gives it, with CRLF line ends. The mailbox is opened
+// read-only: a look that moved mail from new/ to cur/ would give it another ctime.
 func (c *Session) Text(mailbox string, uid uint32) ([]byte, error) {
-	if err := c.use(mailbox); err != nil {
+	c.selected = ""
+	if _, _, err := c.do("EXAMINE", nameWord(mailbox)); err != nil {
 		return nil, err
 	}
 	responses, _, err := c.do("UID FETCH", uidSet([]uint32{uid}), "BODY.PEEK[]")
 	if err != nil {
+		return nil, err
+	}
+	if _, _, err := c.do("UNSELECT"); err != nil {
 		return nil, err
 	}
 	for _, r := range responses {

@@ -27,6 +27,8 @@ type diskAccount struct {
 	saved string
 	numb  map[string]map[int]bool // UIDVALIDITYs that a client gave, by directory
 	boxes int                     // mailboxes that Number gave an identity
+	// lastValidity is the highest UIDVALIDITY that Number has seen or given.
+	lastValidity int
 }
 
 func newDiskAccount(path string, layoutFS bool) (*diskAccount, error) {
