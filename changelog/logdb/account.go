@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"dsync/changelog"
 )
 
@@ -76,7 +74,7 @@ func (d *DB) readMeta(id changelog.ReplicaID) (*Meta, error) {
 	}
 	key := prefix(nil, id, famMeta)
 	val, err := d.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, errAbsent) {
 		return nil, d.noMeta(id)
 	}
 	if err != nil {
@@ -116,7 +114,7 @@ func (d *DB) noMeta(id changelog.ReplicaID) error {
 func (d *DB) part(id changelog.ReplicaID, fam byte, dec func([]byte) error) error {
 	key := prefix(nil, id, fam)
 	val, err := d.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, errAbsent) {
 		return damaged(key, "is missing")
 	}
 	if err != nil {
@@ -216,7 +214,7 @@ func (d *DB) DropAccount(id changelog.ReplicaID) error {
 	if hi == nil {
 		hi = append(after(prefix(nil, id, 0xfe)), 0xff)
 	}
-	b := d.p.NewBatch()
+	b := d.kept.newBatch()
 	b.DeleteRange(lo, hi, nil)
 	p := prefix(nil, 0, famLocation)
 	err := d.scan(p, after(p), func(key, val []byte) error {

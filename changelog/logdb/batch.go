@@ -46,7 +46,7 @@ type reportAt struct {
 }
 
 // Batch begins a batch.
-func (a *Account) Batch() *Batch { return &Batch{a: a, b: a.db.p.NewBatch()} }
+func (a *Account) Batch() *Batch { return &Batch{a: a, b: a.db.kept.newBatch()} }
 
 // Empty reports whether nothing was put.
 func (b *Batch) Empty() bool {

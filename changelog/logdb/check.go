@@ -224,7 +224,7 @@ func (a *Account) compareIndex(c *checker, fam byte) error {
 func (a *Account) Rebuild() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b := a.db.p.NewBatch() // commit closes it; a second Close could close its next user's
+	b := a.db.kept.newBatch() // commit closes it; a second Close could close its next user's
 	for _, fam := range indexes {
 		p := prefix(nil, a.id, fam)
 		b.DeleteRange(p, after(p), nil)

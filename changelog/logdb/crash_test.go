@@ -21,14 +21,15 @@ import (
 // image is what a crash at one write may leave behind.
 type image struct {
 	op              string
-	fs              *vfs.MemFS
-	synced, started int64 // commits known durable before, and begun, at the crash
+	on              Options // what is left
+	synced, started int64   // commits known durable before, and begun, at the crash
 }
 
-// crasher runs a history on a memory file system and takes an image before every
-// write, with part of what was not synced.
+// crasher runs a history on a memory file system, or on a Disk, and takes an image
+// before every write, with part of what was not synced.
 type crasher struct {
-	fs              *vfs.MemFS
+	fs              *vfs.MemFS // if disk is nil
+	disk            *Disk
 	synced, started atomic.Int64
 	mu              sync.Mutex
 	rng             *rand.Rand
@@ -52,10 +53,28 @@ func (c *crasher) MaybeError(op errorfs.Op) error {
 
 func (c *crasher) String() string { return "crasher" }
 
+// options are for a log that is crashed at every write.
+func (c *crasher) options() Options {
+	if c.disk != nil {
+		c.disk.Watch(func(s DiskStep) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.image(fmt.Sprintf("step %+v", s))
+			return nil
+		})
+		return Options{Disk: c.disk}
+	}
+	return Options{FS: errorfs.Wrap(c.fs, c), memTable: 64 << 10}
+}
+
 func (c *crasher) image(op string) {
-	percent := [...]int{0, 25, 50, 75, 100}[c.rng.IntN(5)]
 	i := image{op: op, synced: c.synced.Load()}
-	i.fs = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: c.rng})
+	if c.disk != nil {
+		i.on.Disk = c.disk.Crash(c.rng)
+	} else {
+		percent := [...]int{0, 25, 50, 75, 100}[c.rng.IntN(5)]
+		i.on.FS = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: c.rng})
+	}
 	i.started = c.started.Load()
 	c.images = append(c.images, i)
 }
@@ -82,9 +101,8 @@ type step struct {
 	reopen  bool // close and open the database before
 }
 
-// run plays a history through a database in fs.
-func (c *crasher) run(t testing.TB, fs vfs.FS, o Options, seed uint64, steps []step) error {
-	o.FS = fs
+// run plays a history through a database.
+func (c *crasher) run(t testing.TB, o Options, seed uint64, steps []step) error {
 	d, err := Open("log", o)
 	if err != nil {
 		return err
@@ -123,7 +141,7 @@ func (c *crasher) run(t testing.TB, fs vfs.FS, o Options, seed uint64, steps []s
 
 // judge opens an image and reports what is wrong with it.
 func (c *crasher) judge(t testing.TB, i image) error {
-	d, err := Open("log", Options{FS: i.fs})
+	d, err := Open("log", i.on)
 	if err != nil {
 		return fmt.Errorf("crash before %s: %w", i.op, err)
 	}
@@ -168,10 +186,13 @@ func scripted() []step {
 }
 
 // crash plays a history and gives the number of images and those that are wrong.
+// Of the options it takes the mutants, and the Disk as a sign to use one.
 func crash(t testing.TB, o Options, seed uint64, steps []step) (images int, wrong []error) {
 	c := newCrasher(seed)
-	o.memTable = 64 << 10
-	if err := c.run(t, errorfs.Wrap(c.fs, c), o, seed, steps); err != nil {
+	c.disk = o.Disk
+	on := c.options()
+	on.NoSync, on.SplitBatch = o.NoSync, o.SplitBatch
+	if err := c.run(t, on, seed, steps); err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	c.mu.Lock()
@@ -188,13 +209,17 @@ func crash(t testing.TB, o Options, seed uint64, steps []step) (images int, wron
 // P14, E5: a crash at every write leaves a prefix of the commits that holds all
 // synced ones, no torn batch, and sound indexes.
 func TestCrashScripted(t *testing.T) {
-	n := 2
+	t.Run("pebble", func(t *testing.T) { crashScripted(t, 2, func() Options { return Options{} }) })
+	t.Run("disk", func(t *testing.T) { crashScripted(t, 4, func() Options { return Options{Disk: new(Disk)} }) })
+}
+
+func crashScripted(t *testing.T, n int, fresh func() Options) {
 	if s, err := strconv.Atoi(os.Getenv("DSYNC_CRASH_SEEDS")); err == nil {
 		n = s
 	}
 	total := 0
 	for seed := range uint64(n) {
-		images, wrong := crash(t, Options{}, seed, scripted())
+		images, wrong := crash(t, fresh(), seed, scripted())
 		total += images
 		for _, err := range wrong {
 			t.Errorf("seed %d: %v", seed, err)
@@ -214,11 +239,13 @@ func TestCrashGenerated(t *testing.T) {
 		steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step {
 			return step{rapid.IntRange(0, 20).Draw(t, "changes"), rapid.Bool().Draw(t, "sync"), rapid.IntRange(0, 9).Draw(t, "trim") == 0, rapid.IntRange(0, 7).Draw(t, "reopen") == 0}
 		}), 1, 12).Draw(t, "steps")
-		images, wrong := crash(rapidTB{t: t}, Options{}, seed, steps)
-		total, runs = total+images, runs+1
-		if len(wrong) > 0 {
-			t.Fatalf("%v", wrong[0])
+		for _, o := range []Options{{}, {Disk: new(Disk)}} {
+			images, wrong := crash(rapidTB{t: t}, o, seed, steps)
+			if total += images; len(wrong) > 0 {
+				t.Fatalf("%v", wrong[0])
+			}
 		}
+		runs++
 	})
 	t.Logf("%d crash images in %d histories", total, runs)
 }
@@ -235,7 +262,8 @@ func (r rapidTB) Helper()                      {}
 
 // E10: the harness notices a log that does not sync, and one that splits batches.
 func TestCrashMutantsAreCaught(t *testing.T) {
-	for name, o := range map[string]Options{"Sync -> NoSync": {NoSync: true}, "split batch": {SplitBatch: true}} {
+	for name, o := range map[string]Options{"Sync -> NoSync": {NoSync: true}, "split batch": {SplitBatch: true},
+		"Sync -> NoSync on a Disk": {NoSync: true, Disk: new(Disk)}, "split batch on a Disk": {SplitBatch: true, Disk: new(Disk)}} {
 		images, wrong := crash(t, o, 1, scripted())
 		if len(wrong) == 0 {
 			t.Errorf("%s: not noticed in %d crash images", name, images)
@@ -284,7 +312,8 @@ func TestErrorAtEveryWrite(t *testing.T) {
 			select {} // the process is dead
 		}
 		o := Options{memTable: 64 << 10, Fatal: f.died}
-		go func() { done <- c.run(t, errorfs.Wrap(c.fs, f), o, 5, steps) }()
+		o.FS = errorfs.Wrap(c.fs, f)
+		go func() { done <- c.run(t, o, 5, steps) }()
 		select {
 		case err := <-done:
 			if err != nil {
@@ -302,7 +331,7 @@ func TestErrorAtEveryWrite(t *testing.T) {
 		}
 		for _, percent := range []int{0, 100} {
 			i := image{op: fmt.Sprintf("after a failure of write %d", at), synced: c.synced.Load(), started: c.started.Load()}
-			i.fs = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: c.rng})
+			i.on.FS = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: c.rng})
 			want := newCrasher(0) // states of the same history, unharmed
 			want.states = unharmedStates(t, steps)
 			if err := want.judge(t, i); err != nil {
@@ -321,7 +350,7 @@ var unharmedStates = func() func(t testing.TB, steps []step) [][32]byte {
 	return func(t testing.TB, steps []step) [][32]byte {
 		if states == nil {
 			c := newCrasher(0)
-			if err := c.run(t, c.fs, Options{memTable: 64 << 10}, 5, steps); err != nil {
+			if err := c.run(t, Options{FS: c.fs, memTable: 64 << 10}, 5, steps); err != nil {
 				t.Fatal(err)
 			}
 			states = c.states

@@ -4,14 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -36,18 +31,10 @@ var (
 // carry numbers of their own.
 const Format = 1
 
-const (
-	memTableSize = 4 << 20
-	cacheSize    = 4 << 20
-	l0Compact    = 32 // Pebble counts a level of overlapping tables twice
-	l0Stop       = 64
-	lockPoll     = 20 * time.Millisecond
-	pidFile      = "dsync.pid"
-)
-
 // Options says how a database is opened. The zero value is for ordinary use.
 type Options struct {
 	FS       vfs.FS        // nil: the disk
+	Disk     *Disk         // if not nil, what the log is kept in, instead of files
 	ReadOnly bool          // write nothing; the database must exist
 	LockWait time.Duration // how long to wait for another process; 0: not at all
 	// Logger takes what the database has to say, one line each; nil: nobody.
@@ -75,10 +62,7 @@ var errDamage = errors.New("damaged")
 
 // DB is an open database. It may be used by several goroutines.
 type DB struct {
-	p    *pebble.DB
-	lock *pebble.Lock
-	fs   vfs.FS
-	dir  string
+	kept backing
 	o    Options
 	dead atomic.Bool
 	// lazy counts commits that asked for no sync, flushed those of them known to
@@ -89,63 +73,28 @@ type DB struct {
 	accounts map[changelog.ReplicaID]*Account
 }
 
-// Open opens the database in a directory, which is made if need be.
+// Open opens the database in a directory, which is made if need be. With
+// Options.Disk the directory is but a name for messages.
 func Open(dir string, o Options) (*DB, error) {
-	d := &DB{fs: o.FS, dir: dir, o: o, accounts: map[changelog.ReplicaID]*Account{}}
-	if d.fs == nil {
-		d.fs = vfs.Default
-	}
-	if o.ReadOnly {
-		if _, err := d.fs.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("open change log %s: %w", dir, store.ErrGone)
-		}
-	} else if err := d.fs.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open change log: %w", err)
-	}
-	if err := d.takeLock(); err != nil {
-		return nil, err
-	}
-	if err := d.open(); err != nil {
-		d.lock.Close()
+	d := &DB{o: o, accounts: map[changelog.ReplicaID]*Account{}}
+	if err := d.open(dir); err != nil {
 		return nil, fmt.Errorf("open change log %s: %w", dir, err)
 	}
 	return d, nil
 }
 
-func (d *DB) open() (err error) {
+func (d *DB) open(dir string) (err error) {
 	defer d.recoverFatal(&err)
-	opts := &pebble.Options{
-		FS: orderedFS{d.fs}, Lock: d.lock, ReadOnly: d.o.ReadOnly, ErrorIfNotExists: d.o.ReadOnly,
-		CacheSize: cacheSize, MemTableSize: memTableSize, MaxOpenFiles: 200,
-		FormatMajorVersion: pebble.FormatNewest, Logger: logger{d},
-		// Its goroutine outlives a failed Open and crashes (v2.1.7); Trim compacts
-		// what it emptied without its advice.
-		DisableTableStats: true,
-	}
-	if d.o.ReadOnly {
-		opts.FormatMajorVersion = 0
-	}
-	if d.o.memTable > 0 {
-		opts.MemTableSize = d.o.memTable
-	}
-	opts.Experimental.ReadSamplingMultiplier = -1 // reading writes nothing
-	// A run writes little, into one small table each; merged at Pebble's usual two
-	// of these, every second run would write the account's whole view anew.
-	opts.L0CompactionThreshold, opts.L0StopWritesThreshold = l0Compact, l0Stop
-	// Whoever reads a damaged table is told; that is not the end of the process.
-	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
-	d.p, err = pebble.Open(d.dir, opts)
-	if errors.Is(err, pebble.ErrDBDoesNotExist) {
-		return store.ErrGone
+	if d.o.Disk != nil {
+		d.kept, err = d.o.Disk.open(d)
+	} else {
+		d.kept, err = openPebble(dir, d.o, logger{d})
 	}
 	if err != nil {
-		if e := syscall.Errno(0); !errors.As(err, &e) || errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: %w", errDamage, err) // Pebble does not always say so
-		}
 		return err
 	}
 	if err = d.checkFormat(); err != nil {
-		d.p.Close()
+		d.kept.close(d.dead.Load())
 	}
 	return err
 }
@@ -154,11 +103,11 @@ func (d *DB) checkFormat() error {
 	key := prefix(nil, 0, famFormat)
 	val, err := d.get(key)
 	switch {
-	case errors.Is(err, pebble.ErrNotFound):
+	case errors.Is(err, errAbsent):
 		if d.o.ReadOnly {
 			return nil
 		}
-		b := d.p.NewBatch()
+		b := d.kept.newBatch()
 		put(b, key, func(dst []byte) []byte { return pack.Uint(dst, uint64(Format)) })
 		return d.commit(b, true)
 	case err != nil:
@@ -175,67 +124,14 @@ func (d *DB) checkFormat() error {
 	return nil
 }
 
-// takeLock waits for the directory's lock and leaves our process number beside it.
-func (d *DB) takeLock() error {
-	deadline := time.Now().Add(d.o.LockWait)
-	for {
-		l, err := pebble.LockDirectory(d.dir, d.fs)
-		if err == nil {
-			d.lock = l
-			d.writePID()
-			return nil
-		}
-		if !lockHeld(err) {
-			return fmt.Errorf("lock change log %s: %w", d.dir, err)
-		}
-		if !time.Now().Before(deadline) {
-			return fmt.Errorf("change log %s: %w%s", d.dir, store.ErrBusy, d.holder())
-		}
-		time.Sleep(min(lockPoll, time.Until(deadline)))
-	}
-}
-
-// lockHeld tells a lock held elsewhere from other trouble. Pebble gives the bare
-// error of fcntl, or a sentence if the holder is this process.
-func lockHeld(err error) bool {
-	return isLockErrno(err) || strings.Contains(err.Error(), "held by current process")
-}
-
-func (d *DB) pidPath() string { return d.fs.PathJoin(d.dir, pidFile) }
-
-// writePID is for the error message of others only; it need not succeed.
-func (d *DB) writePID() {
-	f, err := d.fs.Create(d.pidPath(), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return
-	}
-	f.Write([]byte(strconv.Itoa(os.Getpid()) + "\n"))
-	f.Close()
-}
-
-func (d *DB) holder() string {
-	f, err := d.fs.Open(d.pidPath())
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	var b [16]byte
-	n, _ := f.Read(b[:])
-	if pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n]))); err == nil && pid > 0 {
-		return fmt.Sprintf(" (pid %d)", pid)
-	}
-	return ""
-}
-
 // Close ends all use of the database and its accounts.
 func (d *DB) Close() (err error) {
-	defer func() { err = errors.Join(err, d.lock.Close()) }()
-	if d.dead.Load() {
-		return ErrDead
-	}
 	defer d.recoverFatal(&err)
-	d.fs.Remove(d.pidPath())
-	return d.p.Close()
+	dead := d.dead.Load()
+	if err = d.kept.close(dead); dead {
+		err = errors.Join(ErrDead, err)
+	}
+	return err
 }
 
 // recoverFatal turns the end of the database, met in this goroutine, into an error.
@@ -264,25 +160,30 @@ func (l logger) Errorf(format string, args ...any) {
 }
 
 func (l logger) Fatalf(format string, args ...any) {
-	l.d.dead.Store(true)
 	err := error(fmt.Errorf("change log: "+format, args...))
 	for _, a := range args {
 		if why, ok := a.(error); ok {
 			err = fmt.Errorf("change log: %w", why)
 		}
 	}
-	if l.d.o.Fatal != nil {
-		l.d.o.Fatal(err)
+	l.d.die(err)
+}
+
+// die ends the database.
+func (d *DB) die(err error) {
+	d.dead.Store(true)
+	if d.o.Fatal != nil {
+		d.o.Fatal(err)
 	}
 	panic(err)
 }
 
-// get gives a copy of the checked payload under key, or pebble.ErrNotFound.
+// get gives a copy of the checked payload under key, or errAbsent.
 func (d *DB) get(key []byte) ([]byte, error) {
 	if d.dead.Load() {
 		return nil, ErrDead
 	}
-	val, c, err := d.p.Get(key)
+	val, c, err := d.kept.get(key)
 	if err != nil {
 		return nil, err
 	}
@@ -314,16 +215,15 @@ func (d *DB) scan(lower, upper []byte, f func(key, val []byte) error) error {
 	return it.Error()
 }
 
-func (d *DB) iter(lower, upper []byte) (*pebble.Iterator, error) {
+func (d *DB) iter(lower, upper []byte) (cursor, error) {
 	if d.dead.Load() {
 		return nil, ErrDead
 	}
-	return d.p.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	return d.kept.iter(lower, upper)
 }
 
 // commit writes a batch, which is used up. With sync, all commits before are
-// durable too: Pebble would skip an empty batch, so it gets a line for the log if
-// there is something to sync.
+// durable too.
 func (d *DB) commit(b *pebble.Batch, sync bool) (err error) {
 	if d.dead.Load() {
 		return ErrDead
@@ -338,19 +238,10 @@ func (d *DB) commit(b *pebble.Batch, sync bool) (err error) {
 		}
 	}
 	lazy := d.lazy.Load()
-	if b.Empty() {
-		if !sync || lazy == d.flushed.Load() {
-			return b.Close()
-		}
-		if err := b.LogData([]byte("sync"), nil); err != nil {
-			return err
-		}
+	if b.Empty() && (!sync || lazy == d.flushed.Load()) {
+		return b.Close()
 	}
-	o := pebble.NoSync
-	if sync && !d.o.NoSync {
-		o = pebble.Sync
-	}
-	if err := b.Commit(o); err != nil {
+	if err := d.kept.apply(b, sync && !d.o.NoSync); err != nil {
 		return err
 	}
 	if sync {
@@ -364,7 +255,7 @@ func (d *DB) commit(b *pebble.Batch, sync bool) (err error) {
 // firstHalf commits half of a batch, durable where the whole would be, and gives
 // the rest: a mutant.
 func (d *DB) firstHalf(b *pebble.Batch, sync bool) (*pebble.Batch, error) {
-	halves := [2]*pebble.Batch{d.p.NewBatch(), d.p.NewBatch()}
+	halves := [2]*pebble.Batch{d.kept.newBatch(), d.kept.newBatch()}
 	r := b.Reader()
 	for i := uint32(0); ; i++ {
 		kind, k, v, ok, err := r.Next()
@@ -384,7 +275,7 @@ func (d *DB) firstHalf(b *pebble.Batch, sync bool) (*pebble.Batch, error) {
 			h.DeleteRange(k, v, nil)
 		}
 	}
-	return halves[1], halves[0].Commit(&pebble.WriteOptions{Sync: sync})
+	return halves[1], d.kept.apply(halves[0], sync)
 }
 
 // put adds a framed value to a batch.

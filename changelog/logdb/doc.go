@@ -1,5 +1,7 @@
 // Package logdb keeps change logs in one Pebble database: the logs of many
 // accounts, each key beginning with the account. It is the one importer of Pebble.
+// Tests and the laboratory keep theirs on a Disk in memory instead, under the same
+// contract.
 //
 // # Contract
 //

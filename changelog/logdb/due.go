@@ -16,7 +16,7 @@ func (a *Account) TrimDue(olderThan int64, maxBytes uint64) (bool, error) {
 			continue
 		}
 		p := prefix(nil, a.id, fam)
-		n, err := a.db.p.EstimateDiskUsage(p, after(p))
+		n, err := a.db.kept.size(p, after(p))
 		if err != nil {
 			return false, err
 		}

@@ -4,8 +4,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"dsync/changelog"
 	"dsync/store"
 )
@@ -21,8 +19,10 @@ func someEvents(n int) []changelog.Event {
 
 // A trim or rebuild of one account must not close a batch of another: Pebble uses
 // the memory of closed batches again.
-func TestTrimBesideCommits(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestTrimBesideCommits(t *testing.T) { onBoth(t, testTrimBesideCommits) }
+
+func testTrimBesideCommits(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	var wg sync.WaitGroup
 	for id := range changelog.ReplicaID(4) {
@@ -52,8 +52,10 @@ func TestTrimBesideCommits(t *testing.T) {
 	wg.Wait()
 }
 
-func TestTrimDue(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestTrimDue(t *testing.T) { onBoth(t, testTrimDue) }
+
+func testTrimDue(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	a := newAccount(t, d, 1)
 	due := func(olderThan int64, maxBytes uint64) bool {
@@ -82,7 +84,7 @@ func TestTrimDue(t *testing.T) {
 	if due(60, 0) || !due(61, 0) {
 		t.Error("age of events, once the reports are gone")
 	}
-	if err := d.p.Flush(); err != nil {
+	if err := d.kept.flush(); err != nil {
 		t.Fatal(err)
 	}
 	if !due(0, 100) || due(0, 1<<20) {
@@ -90,8 +92,10 @@ func TestTrimDue(t *testing.T) {
 	}
 }
 
-func TestLastVanished(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestLastVanished(t *testing.T) { onBoth(t, testLastVanished) }
+
+func testLastVanished(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	a := newAccount(t, d, 1)
 	g := testGUID(1)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"dsync/changelog"
 	"dsync/changelog/pack"
 )
@@ -210,7 +208,7 @@ func (a *Account) readFloor() error {
 	a.floor = floor{1, 1}
 	key := prefix(nil, a.id, famFloor)
 	val, err := a.db.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, errAbsent) {
 		return nil
 	}
 	if err != nil {

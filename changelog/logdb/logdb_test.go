@@ -14,12 +14,33 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-func openMem(t testing.TB, fs vfs.FS) *DB {
-	d, err := Open("log", Options{FS: fs})
+// openMem opens a log in what the options name.
+func openMem(t testing.TB, o Options) *DB {
+	d, err := Open("log", o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// onBoth runs a test on each backing, with a new one for each call of fresh.
+func onBoth(t *testing.T, f func(t *testing.T, fresh func() Options)) {
+	t.Run("pebble", func(t *testing.T) { f(t, func() Options { return Options{FS: vfs.NewMem()} }) })
+	t.Run("disk", func(t *testing.T) { f(t, func() Options { return Options{Disk: new(Disk)} }) })
+}
+
+// raw writes past the checks: no value is given to what is deleted.
+func raw(t testing.TB, d *DB, key []byte, val *[]byte) {
+	t.Helper()
+	b := d.kept.newBatch()
+	if val == nil {
+		b.Delete(key, nil)
+	} else {
+		b.Set(key, *val, nil)
+	}
+	if err := d.kept.apply(b, true); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newAccount(t testing.TB, d *DB, id changelog.ReplicaID) *Account {
@@ -32,10 +53,12 @@ func newAccount(t testing.TB, d *DB, id changelog.ReplicaID) *Account {
 
 // Everything read back is what the model holds, before and after opening again,
 // with a second account beside it that stays as it was.
-func TestHistories(t *testing.T) {
+func TestHistories(t *testing.T) { onBoth(t, testHistories) }
+
+func testHistories(t *testing.T, fresh func() Options) {
 	for seed := range uint64(20) {
-		fs := vfs.NewMem()
-		d := openMem(t, fs)
+		o := fresh()
+		d := openMem(t, o)
 		other := newHistory(seed+1000, 8)
 		ob := newAccount(t, d, 8)
 		if err := other.commit(t, ob, 20, false); err != nil {
@@ -54,7 +77,7 @@ func TestHistories(t *testing.T) {
 			if err := d.Close(); err != nil {
 				t.Fatal(err)
 			}
-			d = openMem(t, fs)
+			d = openMem(t, o)
 			var err1, err2 error
 			a, err1 = d.Account(7)
 			ob, err2 = d.Account(8)
@@ -196,8 +219,10 @@ func compareUnseen(t *testing.T, seed uint64, a *Account, h *history) {
 	}
 }
 
-func TestAccounts(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestAccounts(t *testing.T) { onBoth(t, testAccounts) }
+
+func testAccounts(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	ids := []changelog.ReplicaID{1, 2, 0x100, 1 << 56, ^changelog.ReplicaID(0)}
 	for _, id := range ids {
@@ -237,9 +262,11 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-func TestTrim(t *testing.T) {
-	fs := vfs.NewMem()
-	d := openMem(t, fs)
+func TestTrim(t *testing.T) { onBoth(t, testTrim) }
+
+func testTrim(t *testing.T, fresh func() Options) {
+	o := fresh()
+	d := openMem(t, o)
 	a := newAccount(t, d, 7)
 	for i := range 20 {
 		b := a.Batch()
@@ -290,7 +317,7 @@ func TestTrim(t *testing.T) {
 		t.Fatal(f, r)
 	}
 	d.Close()
-	d = openMem(t, fs)
+	d = openMem(t, o)
 	defer d.Close()
 	a, err := d.Account(7)
 	if err != nil || a.NextEvent() != 6001 {
@@ -299,8 +326,10 @@ func TestTrim(t *testing.T) {
 	mustClean(t, a)
 }
 
-func TestVanished(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestVanished(t *testing.T) { onBoth(t, testVanished) }
+
+func testVanished(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	a := newAccount(t, d, 7)
 	g := testGUID(1)
@@ -330,8 +359,10 @@ func TestVanished(t *testing.T) {
 // Every single byte of every value is flipped: what is read then is an error that
 // names the key, and Check finds it. Missing and superfluous index entries are
 // found, and mended by Rebuild.
-func TestDamage(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestDamage(t *testing.T) { onBoth(t, testDamage) }
+
+func testDamage(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	a := newAccount(t, d, 7)
 	h := newHistory(3, 7)
@@ -350,7 +381,7 @@ func TestDamage(t *testing.T) {
 	})
 	for _, x := range all {
 		if len(x.v) == 0 {
-			d.p.Delete(x.k, nil)
+			raw(t, d, x.k, nil)
 			if ps, err := a.Check(); err != nil || len(ps) != 1 || !ps[0].Index {
 				t.Fatalf("without %s: %v, %v", keyName(x.k), ps, err)
 			}
@@ -362,7 +393,7 @@ func TestDamage(t *testing.T) {
 		for _, i := range []int{0, 4, len(x.v) / 2, len(x.v) - 1} {
 			bad := slices.Clone(x.v)
 			bad[i] ^= 0x10
-			d.p.Set(x.k, bad, nil)
+			raw(t, d, x.k, &bad)
 			ps, err := a.Check()
 			if x.k[accountLen] == famFloor {
 				continue
@@ -371,10 +402,10 @@ func TestDamage(t *testing.T) {
 				t.Fatalf("with %s changed: %v, %v", keyName(x.k), ps, err)
 			}
 		}
-		d.p.Set(x.k, x.v, nil)
+		raw(t, d, x.k, &x.v)
 	}
 	extra := nameKey(nil, 7, testGUID(0), 77, changelog.Dot{Replica: testReplicas[0], Seq: 9999})
-	d.p.Set(extra, nil, nil)
+	raw(t, d, extra, new([]byte))
 	if ps, err := a.Check(); err != nil || len(ps) != 1 || !ps[0].Index {
 		t.Fatal(ps, err)
 	}
@@ -389,8 +420,10 @@ func TestDamage(t *testing.T) {
 
 // A damaged record is an error wherever it is met, never a panic or an empty
 // result.
-func TestDamagedRecordRead(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestDamagedRecordRead(t *testing.T) { onBoth(t, testDamagedRecordRead) }
+
+func testDamagedRecordRead(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	a := newAccount(t, d, 7)
 	h := newHistory(4, 7)
@@ -404,7 +437,7 @@ func TestDamagedRecordRead(t *testing.T) {
 	id := h.ids()[0]
 	key := recordKey(nil, 7, id)
 	for _, bad := range [][]byte{nil, {1}, []byte("abcdefgh"), {0, 0, 0, 0}, make([]byte, 100)} {
-		d.p.Set(key, bad, nil)
+		raw(t, d, key, &bad)
 		var ce *changelog.CorruptError
 		check := func(what string, err error) {
 			if !errors.As(err, &ce) || !strings.Contains(err.Error(), keyName(key)) {
@@ -419,8 +452,10 @@ func TestDamagedRecordRead(t *testing.T) {
 	}
 }
 
-func TestBatchRefuses(t *testing.T) {
-	d := openMem(t, vfs.NewMem())
+func TestBatchRefuses(t *testing.T) { onBoth(t, testBatchRefuses) }
+
+func testBatchRefuses(t *testing.T, fresh func() Options) {
+	d := openMem(t, fresh())
 	defer d.Close()
 	a := newAccount(t, d, 7)
 	before := content(t, d)

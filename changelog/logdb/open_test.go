@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"dsync/store"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // The child of TestBusy: holds the database until its input ends.
@@ -99,17 +97,19 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-func TestNewerFormat(t *testing.T) {
-	fs := vfs.NewMem()
-	d := openMem(t, fs)
+func TestNewerFormat(t *testing.T) { onBoth(t, testNewerFormat) }
+
+func testNewerFormat(t *testing.T, fresh func() Options) {
+	o := fresh()
+	d := openMem(t, o)
 	key, val := prefix(nil, 0, famFormat), []byte{0, 0, 0, 0, Format + 1}
 	seal(key, val)
-	d.p.Set(key, val, nil)
+	raw(t, d, key, &val)
 	d.Close()
-	if _, err := Open("log", Options{FS: fs}); !errors.Is(err, ErrFormat) {
+	if _, err := Open("log", o); !errors.Is(err, ErrFormat) {
 		t.Fatal(err)
 	}
-	if _, err := Open("log", Options{FS: fs}); !errors.Is(err, ErrFormat) { // the lock was given back
+	if _, err := Open("log", o); !errors.Is(err, ErrFormat) { // the lock was given back
 		t.Fatal(err)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"dsync/changelog"
 	"dsync/changelog/pack"
 	"dsync/store"
@@ -58,7 +56,7 @@ func misplaced(what string) error {
 func (a *Account) Mailbox(g store.MailboxGUID) (*Mailbox, error) {
 	key := nodeKey(nil, a.id, famBox, g)
 	val, err := a.db.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, errAbsent) {
 		return nil, nil
 	}
 	if err != nil {
@@ -101,8 +99,8 @@ func (a *Account) record(key []byte) (*Record, error) {
 	if a.db.dead.Load() {
 		return nil, ErrDead
 	}
-	val, c, err := a.db.p.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	val, c, err := a.db.kept.get(key)
+	if errors.Is(err, errAbsent) {
 		return nil, nil
 	}
 	if err != nil {
@@ -233,7 +231,7 @@ func (a *Account) AllRecords(f func(*Record) error) error {
 //	for ns.Next() { use ns.Hash(), ns.ID() }
 //	err := ns.Close()
 type Names struct {
-	it      *pebble.Iterator
+	it      cursor
 	started bool
 	key     []byte
 	err     error

@@ -10,13 +10,12 @@ import (
 // and pay for it. It is a matter of speed only.
 func (d *DB) Settle(ctx context.Context, wait time.Duration) (err error) {
 	defer d.recoverFatal(&err)
-	if err := d.p.Flush(); err != nil {
+	if err := d.kept.flush(); err != nil {
 		return err
 	}
 	end := time.Now().Add(wait)
 	for time.Now().Before(end) && ctx.Err() == nil {
-		m := d.p.Metrics()
-		if m.Compact.NumInProgress == 0 && m.Flush.NumInProgress == 0 && m.Compact.EstimatedDebt == 0 {
+		if d.kept.settled() {
 			return nil
 		}
 		time.Sleep(5 * time.Millisecond)

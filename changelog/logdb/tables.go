@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"dsync/changelog"
 	"dsync/changelog/pack"
 )
@@ -16,7 +14,7 @@ import (
 func (d *DB) Lookup(location string) (id changelog.ReplicaID, identity string, ok bool, err error) {
 	key := append(prefix(nil, 0, famLocation), location...)
 	val, err := d.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, errAbsent) {
 		return 0, "", false, nil
 	}
 	if err != nil {
@@ -40,7 +38,7 @@ func (d *DB) Bind(location, identity string, id changelog.ReplicaID) error {
 	if len(location) > MaxLocation || len(identity) > MaxLocation {
 		return fmt.Errorf("bind location: over %d bytes", MaxLocation)
 	}
-	b := d.p.NewBatch()
+	b := d.kept.newBatch()
 	put(b, append(prefix(nil, 0, famLocation), location...), func(dst []byte) []byte {
 		return pack.String(pack.Uint(pack.Uint(pack.Array(dst, 3), 1), uint64(id)), identity)
 	})
@@ -49,7 +47,7 @@ func (d *DB) Bind(location, identity string, id changelog.ReplicaID) error {
 
 // Unbind forgets a location.
 func (d *DB) Unbind(location string) error {
-	b := d.p.NewBatch()
+	b := d.kept.newBatch()
 	b.Delete(append(prefix(nil, 0, famLocation), location...), nil)
 	return d.commit(b, true)
 }
@@ -63,7 +61,7 @@ func pairKey(a, b changelog.ReplicaID) []byte {
 func (d *DB) PairState(a, b changelog.ReplicaID) (string, error) {
 	key := pairKey(a, b)
 	val, err := d.get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, errAbsent) {
 		return "", nil
 	}
 	if err != nil {
@@ -79,7 +77,7 @@ func (d *DB) PutPairState(a, b changelog.ReplicaID, state string) error {
 	if len(state) > MaxState {
 		return fmt.Errorf("keep state: %d bytes, at most %d", len(state), MaxState)
 	}
-	w := d.p.NewBatch()
+	w := d.kept.newBatch()
 	if state == "" {
 		w.Delete(pairKey(a, b), nil)
 	} else {

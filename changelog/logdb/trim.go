@@ -1,7 +1,6 @@
 package logdb
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 
@@ -49,7 +48,7 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	}
 	fl.event, fl.report = max(fl.event, orNext(cutEvents, a.nextEvent)), max(fl.report, orNext(cutReports, a.nextReport))
 	evs, reps := prefix(nil, a.id, famEvents), prefix(nil, a.id, famReport)
-	b := a.db.p.NewBatch() // commit closes it; a second Close could close its next user's
+	b := a.db.kept.newBatch() // commit closes it; a second Close could close its next user's
 	b.DeleteRange(evs, seqKey(nil, a.id, famEvents, fl.event), nil)
 	b.DeleteRange(reps, seqKey(nil, a.id, famReport, fl.report), nil)
 	put(b, prefix(nil, a.id, famFloor), func(dst []byte) []byte {
@@ -102,5 +101,5 @@ func (a *Account) trimFamily(fam byte, olderThan int64, maxBytes uint64, bytes *
 // compact gives back the space of deleted keys of a range.
 func (d *DB) compact(lo, hi []byte) (err error) {
 	defer d.recoverFatal(&err)
-	return d.p.Compact(context.Background(), lo, hi, false)
+	return d.kept.compact(lo, hi)
 }

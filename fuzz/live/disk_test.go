@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"dsync/changelog/logdb"
 	"dsync/fuzz/pure"
 )
@@ -69,7 +67,7 @@ func (k diskKind) generate(seed uint64) []Op {
 
 func (k diskKind) run(t *testing.T, n int) {
 	t.Helper()
-	log := &shared{}
+	log := &logs{}
 	defer log.close()
 	count := uint64(0)
 	attempt := func(seed uint64) func([]Op) error {
@@ -77,7 +75,7 @@ func (k diskKind) run(t *testing.T, n int) {
 			count++
 			dir := tmpRoot(t, count)
 			defer os.RemoveAll(dir)
-			db, err := log.get()
+			db, err := log.get(seed)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,5 +132,3 @@ func TestMaildir(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) { k.k.run(t, k.n) })
 	}
 }
-
-var _ = vfs.NewMem

@@ -45,13 +45,13 @@ func (k diskKind) dovecotWorld(seed uint64, d *dovecot.Dovecot, db *logdb.DB, di
 }
 
 func (k diskKind) dovecot(t *testing.T, d *dovecot.Dovecot, index bool, n int) {
-	log := &shared{}
+	log := &logs{}
 	defer log.close()
 	attempt := func(seed uint64) func([]Op) error {
 		return func(ops []Op) error {
 			dir := tmpRoot(t, seed)
 			defer os.RemoveAll(dir)
-			db, err := log.get()
+			db, err := log.get(seed)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,14 +46,14 @@ func TestInterference(t *testing.T) {
 		late bool
 	}{{"memory", 300, false, false}, {"memory-late", 150, false, true}, {"maildir", 40, true, false}} {
 		t.Run(k.name, func(t *testing.T) {
-			log := &shared{}
+			log := &logs{}
 			defer log.close()
 			from, to := uint64(1), uint64(histories(k.n))
 			if *seedFlag != 0 {
 				from, to = uint64(*seedFlag), uint64(*seedFlag)
 			}
 			for s := from; s <= to; s++ {
-				db, err := log.get()
+				db, err := log.get(s)
 				if err != nil {
 					t.Fatal(err)
 				}

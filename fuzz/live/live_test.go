@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"dsync/changelog/logdb"
 	"dsync/fuzz/pure"
 )
@@ -33,14 +31,18 @@ func histories(n int) int {
 
 var worlds atomic.Uint64
 
-// shared is a log that many worlds use one after the other.
-type shared struct {
-	db    *logdb.DB
+// logs are the change logs of worlds: most have a Disk of their own, every tenth
+// uses one Pebble database, as others did before it.
+type logs struct {
+	db    *logdb.DB // in Pebble
 	used  int
-	alone bool // a log for each world
+	alone bool // also in Pebble a log for each world
 }
 
-func (s *shared) get() (*logdb.DB, error) {
+func (s *logs) get(seed uint64) (*logdb.DB, error) {
+	if seed%10 != 0 {
+		return logdb.Open("log", logdb.Options{Disk: new(logdb.Disk)})
+	}
 	if s.db != nil && s.used < 200 && !s.alone {
 		s.used++
 		return s.db, nil
@@ -49,12 +51,12 @@ func (s *shared) get() (*logdb.DB, error) {
 		return nil, err
 	}
 	var err error
-	s.db, err = logdb.Open("log", logdb.Options{FS: vfs.NewMem()})
+	s.db, err = logdb.Open("log", logdb.Options{FS: logdb.Memory()})
 	s.used = 0
 	return s.db, err
 }
 
-func (s *shared) close() error {
+func (s *logs) close() error {
 	if s.db == nil {
 		return nil
 	}
@@ -106,11 +108,11 @@ func try(w *world, ops []Op) (err error) {
 
 func (k memKind) run(t *testing.T, n int) {
 	t.Helper()
-	log := &shared{}
+	log := &logs{}
 	defer log.close()
 	attempt := func(seed uint64) func([]Op) error {
 		return func(ops []Op) error {
-			db, err := log.get()
+			db, err := log.get(seed)
 			if err != nil {
 				t.Fatal(err)
 			}

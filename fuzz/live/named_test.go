@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"dsync/changelog/logdb"
 	"dsync/changelog/recorder"
 	"dsync/fuzz/pure"
@@ -128,9 +126,9 @@ func withoutUIDs(s string) string {
 	return strings.Join(boxes, "; ")
 }
 
-func ownLog(t *testing.T) *logdb.DB {
+func ownLog(t *testing.T, o logdb.Options) *logdb.DB {
 	t.Helper()
-	db, err := logdb.Open("log", logdb.Options{FS: vfs.NewMem()})
+	db, err := logdb.Open("log", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,13 +143,15 @@ func runNamed(t *testing.T, cs []named) {
 		}
 		kind := pure.Kind{Replicas: c.n}
 		if c.only != "disk" {
-			t.Run(c.name+"/memory", func(t *testing.T) { c.run(t, memKind{kind: kind, mode: Fast}.world(uint64(i+1), ownLog(t))) })
+			t.Run(c.name+"/memory", func(t *testing.T) {
+				c.run(t, memKind{kind: kind, mode: Fast}.world(uint64(i+1), ownLog(t, logdb.Options{Disk: new(logdb.Disk)})))
+			})
 		}
 		if c.only != "mem" {
 			t.Run(c.name+"/maildir", func(t *testing.T) {
 				dir := tmpRoot(t, uint64(i))
 				defer os.RemoveAll(dir)
-				w, err := diskKind{kind: kind, mode: Fast}.world(uint64(i+1), ownLog(t), dir)
+				w, err := diskKind{kind: kind, mode: Fast}.world(uint64(i+1), ownLog(t, logdb.Options{FS: logdb.Memory()}), dir)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -215,7 +215,7 @@ func TestObserved(t *testing.T) {
 func TestTornUIDList(t *testing.T) {
 	dir := tmpRoot(t, 0)
 	defer os.RemoveAll(dir)
-	w, err := diskKind{kind: pure.Kind{Replicas: 2}, mode: Fast}.world(1, ownLog(t), dir)
+	w, err := diskKind{kind: pure.Kind{Replicas: 2}, mode: Fast}.world(1, ownLog(t, logdb.Options{FS: logdb.Memory()}), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestTornUIDList(t *testing.T) {
 
 // The safety brake: an account emptied at once is not believed.
 func TestBrake(t *testing.T) {
-	w := memKind{kind: pure.Kind{Replicas: 2}, mode: Fast}.world(1, ownLog(t))
+	w := memKind{kind: pure.Kind{Replicas: 2}, mode: Fast}.world(1, ownLog(t, logdb.Options{Disk: new(logdb.Disk)}))
 	defer w.close()
 	for _, o := range mustParse("0:cr A; 0:cr B; 0:ap A a; 0:ap B b; 0:ap INBOX c; 0=1; 1:ex INBOX#c; 1:dl A; 1:dl B; 0:ap INBOX d") {
 		if err := w.run(o); err != nil {
@@ -277,13 +277,13 @@ func TestBrake(t *testing.T) {
 
 // E10, L2: the negative controls are caught within 100 histories.
 func TestControlsAreCaught(t *testing.T) {
-	log := &shared{}
+	log := &logs{}
 	defer log.close()
 	k := memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Fast}
 	for _, p := range []*merge.Policy{merge.LeftWins, merge.Random(1), merge.Random(2)} {
 		caught := uint64(0)
 		for s := uint64(1); s <= 100 && caught == 0; s++ {
-			db, err := log.get()
+			db, err := log.get(s)
 			if err != nil {
 				t.Fatal(err)
 			}
