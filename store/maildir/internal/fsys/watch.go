@@ -87,9 +87,11 @@ func (w *Watcher) Events() (out []Event, lost bool, err error) {
 func (w *Watcher) Close() error { return unix.Close(w.fd) }
 
 // Kernels from 6.13 on give a file a new time with each change after somebody
-// looked at its times, on these file systems (multigrain timestamps).
+// looked at its times, on these file systems (multigrain timestamps). On tmpfs too,
+// but not always to a directory: unlink, link and rmdir give it the time of the
+// file that went or came, which nobody had looked at.
 var fineTimes = map[int64]bool{
-	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true, unix.TMPFS_MAGIC: true,
+	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true,
 }
 
 // FineTimes reports whether two changes of a file of d's file system never show
