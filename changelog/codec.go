@@ -13,7 +13,8 @@ type CorruptError = pack.CorruptError
 
 // Format numbers: the first field of every encoded value. A change of the fields
 // gets a new number; what is read by an older program fails with a CorruptError
-// that names both.
+// that names both. Messages, nodes and bare subscriptions are of the next format, with
+// one field more, when a Choice other than LaterWins was made for them.
 const (
 	DotsFormat    = 1
 	SeenFormat    = 1

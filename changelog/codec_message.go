@@ -13,6 +13,8 @@ import (
 //	[format, replicas, writes, origins, GUID, size, hash, received,
 //	 presence, flags, keywords, past, UID, was]
 //
+// in format 1; if a choice was made, in format 2, with the choice behind the rest.
+//
 // Nothing is allocated if dst has room and the message no more than 4 replicas
 // and 8 writes.
 func AppendMessage(dst []byte, m *Message) []byte {
@@ -39,7 +41,7 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	}
 	d := dict{reps, writes}
 
-	dst = d.append(pack.Uint(pack.Array(dst, 14), MessageFormat))
+	dst = d.append(format(dst, 14, MessageFormat, m.Chosen != LaterWins))
 	dst = pack.Array(dst, len(m.Origins))
 	for _, w := range m.Origins {
 		dst = d.appendWrite(dst, w)
@@ -65,10 +67,10 @@ func AppendMessage(dst []byte, m *Message) []byte {
 	dst = d.appendDots(dst, &m.Past)
 	dst = pack.Uint(dst, m.UID)
 	if (m.Was == Was{}) {
-		return pack.Array(dst, 0)
+		return appendOther(pack.Array(dst, 0), m.Chosen)
 	}
 	dst = appendMailbox(pack.Array(dst, 3), m.Was.Mailbox)
-	return pack.Uint(pack.Uint(dst, m.Was.UIDValidity), m.Was.UID)
+	return appendOther(pack.Uint(pack.Uint(dst, m.Was.UIDValidity), m.Was.UID), m.Chosen)
 }
 
 // appendValue writes the value of a yes/no register: a boolean, or 2 (no) or 3
@@ -99,8 +101,7 @@ func DecodeMessage(b []byte) (*Message, error) {
 	var mem room
 	r := mem.reader(b, "message")
 	m := &Message{}
-	r.Fields(14)
-	r.Version(MessageFormat)
+	more := r.fields(14, MessageFormat)
 	r.readLists()
 	r.origins(m)
 	m.Content.GUID = r.guid(false)
@@ -124,6 +125,9 @@ func DecodeMessage(b []byte) (*Message, error) {
 		}
 	default:
 		r.Fail("a last place of %d parts", n)
+	}
+	if more {
+		m.Chosen = r.other()
 	}
 	if err := r.end(); err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func codecs() []codec {
 		codecOf("seen", genSeen, byPtr(AppendSeen), DecodeSeen),
 		codecOf("message", genMessage, AppendMessage, DecodeMessage),
 		codecOf("node", genNode, AppendNode, DecodeNode),
-		codecOf("bare", func(t *rapid.T) *Bare { return &Bare{genName(t), genBools(t), genDots(t)} }, AppendBare, DecodeBare),
+		codecOf("bare", func(t *rapid.T) *Bare { return &Bare{genName(t), genBools(t), genDots(t), genChoice(t)} }, AppendBare, DecodeBare),
 		codecOf("held", genHeld, AppendHeld, DecodeHeld),
 		codecOf("uvs", genUVs, AppendUVs, DecodeUVs),
 		codecOf("event", func(t *rapid.T) *Event { e := genEvent(t); return &e }, AppendEvent, DecodeEvent),

@@ -12,11 +12,13 @@ import (
 //
 //	[format, replicas, writes, GUIDs, creates, places, presence, subscriptions,
 //	 attributes, past, UIDVALIDITY, UIDNEXT]
+//
+// in format 1; if a choice was made, in format 2, with the choices behind the rest.
 func AppendNode(dst []byte, n *Node) []byte {
 	var d dict
 	n.EachWrite(d.write)
 	d.dots(&n.Past)
-	dst = d.append(pack.Uint(pack.Array(dst, 12), NodeFormat))
+	dst = d.append(format(dst, 12, NodeFormat, n.Chosen != Chosen{}))
 	dst = pack.Array(dst, len(n.GUIDs))
 	for _, g := range n.GUIDs {
 		dst = appendMailbox(dst, g)
@@ -40,7 +42,11 @@ func AppendNode(dst []byte, n *Node) []byte {
 		dst = pack.String(pack.String(d.appendWrite(dst, a.Write), a.Key), a.Value)
 	}
 	dst = d.appendDots(dst, &n.Past)
-	return pack.Uint(pack.Uint(dst, n.UIDValidity), n.UIDNext)
+	dst = pack.Uint(pack.Uint(dst, n.UIDValidity), n.UIDNext)
+	if (n.Chosen == Chosen{}) {
+		return dst
+	}
+	return n.Chosen.append(dst)
 }
 
 // EachWrite calls f with every create and live write.
@@ -93,8 +99,7 @@ func list[T any](r *reader, n int, what string, read func() T, compare func(a, b
 func DecodeNode(b []byte) (*Node, error) {
 	var mem room
 	r := mem.reader(b, "mailbox node")
-	r.Fields(12)
-	r.Version(NodeFormat)
+	more := r.fields(12, NodeFormat)
 	r.readLists()
 	n := &Node{}
 	k := r.Array(MaxWrites, 2)
@@ -118,6 +123,9 @@ func DecodeNode(b []byte) (*Node, error) {
 	n.Past = r.dots()
 	n.UIDValidity = store.UIDValidity(r.Uint32())
 	n.UIDNext = store.UID(r.Uint32())
+	if more {
+		n.Chosen = r.chosen()
+	}
 	if err := r.end(); err != nil {
 		return nil, err
 	}
@@ -140,25 +148,27 @@ func (r *reader) bools() []BoolWrite {
 }
 
 // AppendBare appends the encoding of a bare subscription: [format, replicas,
-// writes, name, subscriptions, past].
+// writes, name, subscriptions, past], and in format 2 the choice.
 func AppendBare(dst []byte, b *Bare) []byte {
 	var d dict
 	for _, w := range b.Subs {
 		d.write(w.Write)
 	}
 	d.dots(&b.Past)
-	dst = d.append(pack.Uint(pack.Array(dst, 6), BareFormat))
-	return d.appendDots(d.appendBools(pack.String(dst, b.Name), b.Subs), &b.Past)
+	dst = d.append(format(dst, 6, BareFormat, b.Chosen != LaterWins))
+	return appendOther(d.appendDots(d.appendBools(pack.String(dst, b.Name), b.Subs), &b.Past), b.Chosen)
 }
 
 // DecodeBare reads what AppendBare wrote.
 func DecodeBare(buf []byte) (*Bare, error) {
 	var mem room
 	r := mem.reader(buf, "subscription")
-	r.Fields(6)
-	r.Version(BareFormat)
+	more := r.fields(6, BareFormat)
 	r.readLists()
 	b := &Bare{Name: r.name(), Subs: r.bools(), Past: r.dots()}
+	if more {
+		b.Chosen = r.other()
+	}
 	if err := r.end(); err != nil {
 		return nil, err
 	}

@@ -71,6 +71,7 @@ func genMessage(t *rapid.T) *Message {
 			byDot(func(p Presence) Dot { return p.Dot })),
 		Received: rapid.Int64().Draw(t, "received"),
 		Past:     genDots(t),
+		Chosen:   genChoice(t),
 		UID:      store.UID(rapid.Uint32().Draw(t, "uid")),
 		Content: store.Content{
 			GUID: store.GUID(rapid.StringMatching(`[a-zA-Z0-9.,=]{1,60}`).Draw(t, "guid")),
@@ -102,6 +103,11 @@ func genMessage(t *rapid.T) *Message {
 	return m
 }
 
+// genChoice is LaterWins half of the time.
+func genChoice(t *rapid.T) Choice {
+	return Choice(max(0, rapid.IntRange(1-int(choices), int(choices)-1).Draw(t, "choice")))
+}
+
 func genNode(t *rapid.T) *Node {
 	n := &Node{
 		GUIDs: uniq(many(t, 1, genGUID), store.MailboxGUID.Compare),
@@ -114,6 +120,7 @@ func genNode(t *rapid.T) *Node {
 			byDot(func(c NodePresence) Dot { return c.Dot })),
 		Subs:        genBools(t),
 		Past:        genDots(t),
+		Chosen:      Chosen{genChoice(t), genChoice(t), genChoice(t), genChoice(t)},
 		UIDValidity: store.UIDValidity(rapid.Uint32().Draw(t, "uv")),
 		UIDNext:     store.UID(rapid.Uint32().Draw(t, "next")),
 	}

@@ -190,13 +190,21 @@ func (b *layouter) slot(up *Slot, name string) *Slot {
 }
 
 // contest decides who holds a place: the mailbox placed last; if there is none,
-// the leftover placed last. Other mailboxes lose the name, other leftovers join.
+// the leftover placed last. Where all have it so, the one placed first. Other
+// mailboxes lose the name, other leftovers join.
 func (b *layouter) contest(ns []*Node) (holder *Node, lost []*Node) {
+	by := EarlierWins
+	for _, n := range ns {
+		if n.Chosen.Name != by {
+			by = LaterWins
+		}
+	}
 	later := func(x, y *Node) bool {
 		if x.IsInbox() != y.IsInbox() {
 			return x.IsInbox()
 		}
-		return cmp.Or(laterPlace(b.place[x], b.place[y]), y.GUID().Compare(x.GUID())) > 0
+		p, q := b.place[x], b.place[y]
+		return cmp.Or(by.wins(p.Write, q.Write, cmp.Compare(q.Path, p.Path)), y.GUID().Compare(x.GUID())) > 0
 	}
 	for _, n := range ns {
 		if !b.mailbox(n) {

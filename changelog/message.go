@@ -68,6 +68,8 @@ type Message struct {
 	Keywords []KeywordWrite // by folded name, then dot
 	Past     Dots           // of changes to this message that left no live write
 
+	// Chosen says which of Presence is shown (rule 5): LaterWins or EarlierWins.
+	Chosen Choice
 	// UID is where this replica shows the message; 0: none yet. It is no
 	// register: merge has a rule for it.
 	UID store.UID
@@ -91,18 +93,24 @@ func (m *Message) Stamp() Stamp { return m.Origins[0].Stamp }
 // Live reports whether the message is in a mailbox.
 func (m *Message) Live() bool { return len(m.Presence) > 0 }
 
-// Place gives the mailbox that shows the message: the latest presence write's.
+// Place gives the mailbox that shows the message: that of the presence write which
+// wins.
 func (m *Message) Place() (store.MailboxGUID, bool) {
 	if len(m.Presence) == 0 {
 		return store.MailboxGUID{}, false
 	}
+	return m.Placed().Mailbox, true
+}
+
+// Placed is the presence write that wins. The message must be live.
+func (m *Message) Placed() Presence {
 	best := m.Presence[0]
 	for _, p := range m.Presence[1:] {
-		if p.Later(best.Write, p.Mailbox.Compare(best.Mailbox)) > 0 {
+		if m.Chosen.wins(p.Write, best.Write, p.Mailbox.Compare(best.Mailbox)) > 0 {
 			best = p
 		}
 	}
-	return best.Mailbox, true
+	return best
 }
 
 // NewMessage makes an entry for a message that came into a mailbox by the change

@@ -58,6 +58,8 @@ type Node struct {
 	Attrs    []AttrWrite         // by key, then dot
 	Past     Dots
 
+	// Chosen says which of the writes are shown, and who holds the name.
+	Chosen Chosen
 	// UIDValidity and UIDNext as this replica shows them; no registers.
 	UIDValidity store.UIDValidity
 	UIDNext     store.UID
@@ -80,10 +82,6 @@ func (n *Node) Created() bool {
 	return slices.ContainsFunc(n.Presence, func(p NodePresence) bool { return !p.Delivery })
 }
 
-// laterPlace orders place writes: stamp, then the value (of equal stamps the one
-// with the smaller path is the later), then dot.
-func laterPlace(p, q PlaceWrite) int { return p.Later(q.Write, cmp.Compare(q.Path, p.Path)) }
-
 // Place is the winning place write; ok is false for the account. A node that has
 // lost all place writes is where it was made: nothing is ever nowhere.
 func (n *Node) Place() (PlaceWrite, bool) {
@@ -96,7 +94,7 @@ func (n *Node) Place() (PlaceWrite, bool) {
 	}
 	best := n.Places[0]
 	for _, p := range n.Places[1:] {
-		if laterPlace(p, best) > 0 {
+		if n.Chosen.Place.wins(p.Write, best.Write, cmp.Compare(best.Path, p.Path)) > 0 {
 			best = p
 		}
 	}
@@ -104,36 +102,14 @@ func (n *Node) Place() (PlaceWrite, bool) {
 }
 
 // Subscribed is the value of the subscription register.
-func (n *Node) Subscribed() bool { return LatestBool(n.Subs) }
+func (n *Node) Subscribed() bool { return ShownBool(n.Subs, n.Chosen.Subs) }
 
-// LatestBool is the value of a yes/no register under "later stamp": equal stamps
-// go to yes, an empty set is no.
-func LatestBool(ws []BoolWrite) bool {
-	if len(ws) == 0 {
-		return false
-	}
-	best := ws[0]
-	for _, w := range ws[1:] {
-		v := 0
-		if w.On != best.On {
-			v = -1
-			if w.On {
-				v = 1
-			}
-		}
-		if w.Later(best.Write, v) > 0 {
-			best = w
-		}
-	}
-	return best.On
-}
-
-// Attributes are the shown values, without removed ones: later stamp, tie the
-// larger value (conflicts.md 23).
+// Attributes are the shown values, without removed ones. Of equal stamps the larger
+// value is shown.
 func (n *Node) Attributes() map[string]string {
 	best := map[string]AttrWrite{}
 	for _, w := range n.Attrs {
-		if b, ok := best[w.Key]; !ok || w.Later(b.Write, cmp.Compare(w.Value, b.Value)) > 0 {
+		if b, ok := best[w.Key]; !ok || n.Chosen.Attrs.wins(w.Write, b.Write, cmp.Compare(w.Value, b.Value)) > 0 {
 			best[w.Key] = w
 		}
 	}
@@ -291,10 +267,15 @@ type Bare struct {
 	Name store.Name
 	Subs []BoolWrite // by dot
 	Past Dots
+	// Chosen says which of Subs is shown, as in Chosen.Subs.
+	Chosen Choice
 }
 
+// Subscribed is the value of the register.
+func (b *Bare) Subscribed() bool { return ShownBool(b.Subs, b.Chosen) }
+
 // Clone copies the entry.
-func (b *Bare) Clone() *Bare { return &Bare{b.Name, slices.Clone(b.Subs), b.Past.Clone()} }
+func (b *Bare) Clone() *Bare { return &Bare{b.Name, slices.Clone(b.Subs), b.Past.Clone(), b.Chosen} }
 
 // Subscribe records that change w (un)subscribed the name.
 func (b *Bare) Subscribe(w Write, on bool) {

@@ -253,7 +253,7 @@ func (e *Edit) fixLosers(s *Slot, mint Mint) {
 
 func (e *Edit) carryBare(from, to store.Name, mint Mint) {
 	for _, b := range slices.Clone(e.Tree.Bare) {
-		if !LatestBool(b.Subs) || b.Name != from && !b.Name.IsUnder(from) {
+		if !b.Subscribed() || b.Name != from && !b.Name.IsUnder(from) {
 			continue
 		}
 		w := mint()
@@ -315,7 +315,7 @@ func (t *Tree) Subscriptions(l *Layout) []store.Name {
 		}
 	}
 	for _, b := range t.Bare {
-		if LatestBool(b.Subs) {
+		if b.Subscribed() {
 			set[b.Name] = true
 		}
 	}

@@ -96,7 +96,7 @@ func (m *merger) overriddenPlace(g *group, out *changelog.Message) {
 			if p, ok := x.Place(); ok {
 				from[s] = p
 				// A move that was overridden here before is no news.
-				w := slices.MaxFunc(x.Presence, func(a, b changelog.Presence) int { return a.Later(b.Write, a.Mailbox.Compare(b.Mailbox)) })
+				w := x.Placed()
 				moved = moved || !w.Found() && !m.side[1-s].Seen.Has(w.Dot)
 			}
 		}
@@ -109,7 +109,7 @@ func (m *merger) overriddenPlace(g *group, out *changelog.Message) {
 	}
 	for s := range from {
 		if m.class.node(from[s]) != m.class.node(at) {
-			m.decide(out, 5, "move-move", "the move", "the move", "the later move wins")
+			m.decide(out, 5, "move-move", "the move", "the move", m.reason(out.Chosen, "move"))
 			d := &m.out.Decisions[len(m.out.Decisions)-1]
 			d.kept, d.lost = at, from[s]
 		}
@@ -214,7 +214,7 @@ func (m *merger) treeDecisions() {
 		if s.Loser && m.isNews(s, s.Holder) {
 			p, _ := s.Holder.Place()
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 13, Name: "same-name", Mailbox: s.Path,
-				Kept: "another mailbox at " + p.Path.Base(), Lost: "the name " + p.Path.Base() + " of " + s.Holder.GUID().String()[:8], Reason: "the later placed holds the name"})
+				Kept: "another mailbox at " + p.Path.Base(), Lost: "the name " + p.Path.Base() + " of " + s.Holder.GUID().String()[:8], Reason: m.nameReason()})
 		}
 	}
 	for _, n := range m.layout.Cycles {
@@ -268,7 +268,7 @@ func (m *merger) placeDecision(c *class) {
 	for s := range to {
 		if to[s].Dot != win.Dot {
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 12, Name: "rename-rename", Mailbox: win.Path,
-				Kept: "the rename to " + string(win.Path), Lost: "the rename to " + string(to[s].Path), Reason: "the later rename wins"})
+				Kept: "the rename to " + string(win.Path), Lost: "the rename to " + string(to[s].Path), Reason: m.reason(c.out.Chosen.Place, "rename")})
 		}
 	}
 }
@@ -348,7 +348,7 @@ func (m *merger) attrDecisions(c *class) {
 				lost = b
 			}
 			m.out.Decisions = append(m.out.Decisions, Decision{Rule: 23, Name: "attribute", Mailbox: at,
-				Kept: fmt.Sprintf("%s = %q", k, now[k]), Lost: fmt.Sprintf("%s = %q", k, lost), Reason: "the later write wins"})
+				Kept: fmt.Sprintf("%s = %q", k, now[k]), Lost: fmt.Sprintf("%s = %q", k, lost), Reason: m.reason(c.out.Chosen.Attrs, "write")})
 		}
 	}
 	if c.out.IsAccount() || c.out.IsInbox() || len(c.out.Presence) > 0 {
@@ -369,13 +369,13 @@ func (m *merger) attrDecisions(c *class) {
 // subDecisions: one side subscribed, the other unsubscribed (rule 21).
 func (m *merger) subDecisions() {
 	done := map[store.Name]bool{}
-	judge := func(at store.Name, ws [2][]changelog.BoolWrite, now bool) {
+	judge := func(at store.Name, ws [2][]changelog.BoolWrite, was [2]bool, now bool, by changelog.Choice) {
 		for s := range ws {
 			if !slices.ContainsFunc(ws[s], func(w changelog.BoolWrite) bool { return !w.Found() && !m.side[1-s].Seen.Has(w.Dot) }) {
 				return
 			}
 		}
-		if changelog.LatestBool(ws[0]) == changelog.LatestBool(ws[1]) || done[at] {
+		if was[0] == was[1] || done[at] {
 			return
 		}
 		done[at] = true
@@ -386,7 +386,7 @@ func (m *merger) subDecisions() {
 			return "unsubscribed"
 		}
 		m.out.Decisions = append(m.out.Decisions, Decision{Rule: 21, Name: "subscription", Mailbox: at,
-			Kept: word(now), Lost: word(!now), Reason: "the later write wins"})
+			Kept: word(now), Lost: word(!now), Reason: m.reason(by, "write")})
 	}
 	for _, c := range m.class.all {
 		slot := m.layout.In(c.out.GUID())
@@ -394,25 +394,28 @@ func (m *merger) subDecisions() {
 			continue
 		}
 		var ws [2][]changelog.BoolWrite
+		var was [2]bool
 		for s := range c.side {
 			for _, n := range c.side[s] {
 				ws[s] = append(ws[s], n.Subs...)
+				was[s] = was[s] || n.Subscribed()
 			}
 		}
-		judge(slot.Path, ws, c.out.Subscribed())
+		judge(slot.Path, ws, was, c.out.Subscribed(), c.out.Chosen.Subs)
 	}
 	if m.inside != nil {
 		return
 	}
 	for _, b := range m.tree.Bare {
 		var ws [2][]changelog.BoolWrite
+		var was [2]bool
 		for s := range ws {
 			for _, x := range m.side[s].Tree.Bare {
 				if x.Name == b.Name {
-					ws[s] = x.Subs
+					ws[s], was[s] = x.Subs, x.Subscribed()
 				}
 			}
 		}
-		judge(b.Name, ws, changelog.LatestBool(b.Subs))
+		judge(b.Name, ws, was, b.Subscribed(), b.Chosen)
 	}
 }

@@ -162,7 +162,12 @@ func (m *merger) partTree(s int) *changelog.Tree {
 	for _, c := range m.class.all {
 		switch {
 		case m.inside[c.out]:
-			t.Nodes = append(t.Nodes, c.out.Clone())
+			n := c.out.Clone()
+			if len(c.side[s]) > 0 {
+				// Who holds a name concerns mailboxes outside too.
+				n.Chosen.Name = c.side[s][0].Chosen.Name
+			}
+			t.Nodes = append(t.Nodes, n)
 		case up[c.out]:
 			t.Nodes = append(t.Nodes, m.ancestor(c, s))
 		default:
@@ -234,7 +239,7 @@ func (m *merger) ancestor(c *class, s int) *changelog.Node {
 			n.Past.Add(p.Dot)
 		}
 	}
-	n.Places = slices.Clone(c.out.Places)
+	n.Places, n.Chosen.Place = slices.Clone(c.out.Places), c.out.Chosen.Place
 	n.Past = dropLive(n.Past, n.EachLive)
 	return n
 }

@@ -105,6 +105,7 @@ func (m *merger) join(a, b *group) {
 	x, y := a.out, b.out
 	x.Origins = union([][]changelog.Write{x.Origins, y.Origins}, byDot(writeDot))
 	x.Presence = union([][]changelog.Presence{x.Presence, y.Presence}, byDot(placedDot))
+	m.choosePlace(x)
 	x.Past = x.Past.Clone()
 	x.Past.Union(&y.Past)
 	sa, sb := &m.side[0].Seen, &m.side[1].Seen

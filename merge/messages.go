@@ -123,6 +123,7 @@ func (m *merger) mergeGroup(g *group) *changelog.Message {
 		out.Was = m.was(all)
 	}
 	m.controls(g, out, &gone)
+	m.choosePlace(out)
 	out.Past = dropLive(gone, out.EachLive)
 	m.overrides(g, out)
 	return out
@@ -157,6 +158,7 @@ func (m *merger) plain(g *group) *changelog.Message {
 	}
 	out := *x
 	out.UID, out.Was = 0, changelog.Was{}
+	m.choosePlace(&out)
 	return &out
 }
 

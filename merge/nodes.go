@@ -275,6 +275,7 @@ func (m *merger) mergeNode(c *class) *changelog.Node {
 	out.Attrs = mergeWrites(union(gather(a, attrs), compareAttr), union(gather(b, attrs), compareAttr),
 		sa, sb, lack[0], lack[1], compareAttr, attrDot, &gone)
 	out.Past = dropLive(gone, out.EachLive)
+	out.Chosen = m.chosen(out)
 	return out
 }
 
@@ -347,6 +348,9 @@ func (m *merger) mergeBare() []*changelog.Bare {
 		}
 		x := &changelog.Bare{Name: n}
 		x.Subs = mergeWrites(ws[0], ws[1], &m.side[0].Seen, &m.side[1].Seen, p[0] == nil, p[1] == nil, byDot(boolDot), boolDot, &gone)
+		if len(x.Subs) > 1 {
+			x.Chosen = m.policy.Tree.Subs
+		}
 		x.Past = dropLive(gone, func(f func(changelog.Dot)) {
 			for _, w := range x.Subs {
 				f(w.Dot)

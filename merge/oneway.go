@@ -53,7 +53,8 @@ func (m *merger) oneWay() {
 
 // keepNames lets what the destination shows keep its paths: where a mailbox that
 // comes in would win a name from one that is there (rule 13), the destination
-// places its own anew, which is later. Parents come first.
+// places its own anew, which is later, and has it so that later counts. Parents come
+// first.
 func (m *merger) keepNames(dst int) {
 	for _, slot := range m.before[dst].Slots {
 		if slot.Holder == nil || !slot.Shown || slot.Path == store.Inbox {
@@ -72,6 +73,7 @@ func (m *merger) keepNames(dst int) {
 			}
 		}
 		n.MoveTo(w, m.parentIn(slot), slot.Path)
+		n.Chosen.Name = changelog.LaterWins
 		m.layout = m.tree.Layout(m.oneWayLive(dst))
 	}
 }
@@ -237,7 +239,7 @@ func (m *merger) oneWayNode(c *class, src, dst int, in *changelog.Dots) *changel
 			// Deleted at the source, which is not carried; but a subscription
 			// outlives its mailbox.
 			n.Attrs = nil
-			if !changelog.LatestBool(n.Subs) {
+			if !n.Subscribed() {
 				n.Subs = nil
 			}
 			in.Union(&theirs)
@@ -259,10 +261,10 @@ func (m *merger) oneWayNode(c *class, src, dst int, in *changelog.Dots) *changel
 			}
 		}
 	}
-	if changelog.LatestBool(full.Subs) {
-		n.Subs = full.Subs
+	if full.Subscribed() {
+		n.Subs, n.Chosen.Subs = full.Subs, full.Chosen.Subs
 	}
-	n.Attrs = full.Attrs
+	n.Attrs, n.Chosen.Attrs = full.Attrs, full.Chosen.Attrs
 	n.Past = dropLive(n.Past, n.EachLive)
 	in.Union(&theirs)
 	m.out.holdsBack(dst, notApplied(c.side[src], n))
@@ -316,12 +318,12 @@ func (m *merger) oneWayBare(src, dst int) []*changelog.Bare {
 		i := slices.IndexFunc(m.side[dst].Tree.Bare, func(x *changelog.Bare) bool { return x.Name == b.Name })
 		j := slices.IndexFunc(m.side[src].Tree.Bare, func(x *changelog.Bare) bool { return x.Name == b.Name })
 		switch {
-		case changelog.LatestBool(b.Subs):
+		case b.Subscribed():
 			out = append(out, b)
 		case i >= 0:
 			out = append(out, m.side[dst].Tree.Bare[i].Clone())
 		}
-		if j >= 0 && !changelog.LatestBool(b.Subs) {
+		if j >= 0 && !b.Subscribed() {
 			m.out.holdsBack(dst, m.side[src].Tree.Bare[j].Mentions())
 		}
 	}

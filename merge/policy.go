@@ -74,6 +74,11 @@ type Policy struct {
 	RenameRescues      bool     // rule 17: a mailbox renamed unseen outlives its deletion
 	MailComesBack      bool     // rule 28: what was found without history stands against an expunge
 
+	// Rule 5: LaterWins or EarlierWins. With ExpungeNever always the later.
+	Moves changelog.Choice
+	// Rules 12, 13, 21 and 23, as changelog.Chosen has them.
+	Tree changelog.Chosen
+
 	Seed uint64 // of RandomSide
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"dsync/changelog"
 	"dsync/store"
 )
 
@@ -29,6 +30,11 @@ type Choice struct{ Name, About string }
 type field struct {
 	get func() int
 	set func(int)
+}
+
+// ofChoice makes a field of a choice among some.
+func ofChoice(v *changelog.Choice, some ...changelog.Choice) field {
+	return field{func() int { return slices.Index(some, *v) }, func(i int) { *v = some[i] }}
 }
 
 // of makes a field of a variable.
@@ -80,11 +86,23 @@ var rules = append(flagRules(), []*Rule{
 		{"move-wins", "the message stays where it was moved to"},
 		{"expunge-wins", "the message goes"},
 	}, func(p *Policy) field { return ofBool(&p.ExpungeFollowsMove) }},
+	{RuleSection + ".move-move", 5, "both sides moved a message, to different mailboxes", []Choice{
+		{"later-wins", "it is where the later move put it, by the writers' clocks"},
+		{"earlier-wins", "it is where the earlier move put it; with expunge = never the later"},
+	}, func(p *Policy) field { return ofChoice(&p.Moves, changelog.LaterWins, changelog.EarlierWins) }},
 	{RuleSection + ".expunge-flags", 7, "one side expunged a message, the other changed its flags or keywords", []Choice{
 		{"expunge-wins", "the message goes"},
 		{"flagged-rescues", "the message stays if the other side set \\Flagged"},
 		{"flags-rescue", "the message stays, whatever flag or keyword was changed"},
 	}, func(p *Policy) field { return of(&p.Rescue) }},
+	{RuleSection + ".rename-rename", 12, "both sides renamed a mailbox", []Choice{
+		{"later-wins", "it has the name that the later rename gave it"},
+		{"earlier-wins", "it has the name that the earlier rename gave it"},
+	}, func(p *Policy) field { return ofChoice(&p.Tree.Place, changelog.LaterWins, changelog.EarlierWins) }},
+	{RuleSection + ".same-name", 13, "two mailboxes have one name, by renames or creations on both sides", []Choice{
+		{"later-wins", "that which came there later has the name; the other gets a longer one"},
+		{"earlier-wins", "that which came there earlier has the name; the other gets a longer one"},
+	}, func(p *Policy) field { return ofChoice(&p.Tree.Name, changelog.LaterWins, changelog.EarlierWins) }},
 	{RuleSection + ".delete-deliver", 15, "one side deleted a mailbox, the other delivered, copied or moved mail into it", []Choice{
 		{"delivery-wins", "the mailbox stays, with the mail that the deletion had not seen"},
 		{"deletion-wins", "the mailbox goes, and that mail with it"},
@@ -92,13 +110,39 @@ var rules = append(flagRules(), []*Rule{
 	}, func(p *Policy) field { return of(&p.Deletion) }},
 	{RuleSection + ".delete-rename", 17, "one side deleted a mailbox, the other renamed it", []Choice{
 		{"deletion-wins", "the mailbox goes, but for mail that the deletion had not seen"},
-		{"rename-rescues", "the mailbox stays under its new name, with its mail"},
+		{"rename-rescues", "the mailbox stays under its new name, with its mail (breaks laws: with several replicas the order of runs may show)"},
 	}, func(p *Policy) field { return ofBool(&p.RenameRescues) }},
+	{RuleSection + ".subscription", 21, "one side subscribed a mailbox, the other unsubscribed it", []Choice{
+		{"later-wins", "what the later change says"},
+		{"subscribed-wins", "it is subscribed"},
+		{"unsubscribed-wins", "it is not subscribed"},
+	}, func(p *Policy) field {
+		return ofChoice(&p.Tree.Subs, changelog.LaterWins, changelog.OnWins, changelog.OffWins)
+	}},
+	{RuleSection + ".attribute", 23, "both sides set an attribute (METADATA) of a mailbox or of the account", []Choice{
+		{"later-wins", "what the later change says"},
+		{"earlier-wins", "what the earlier change says"},
+		{"larger-wins", "the larger value, in the order of bytes; none is the smallest"},
+	}, func(p *Policy) field {
+		return ofChoice(&p.Tree.Attrs, changelog.LaterWins, changelog.EarlierWins, changelog.LargerWins)
+	}},
 	{RuleSection + ".lost-log", 28, "one side expunged a message, the other met it without history (its log was lost)", []Choice{
 		{"expunge-stands", "the message goes"},
 		{"message-stays", "the message stays"},
 	}, func(p *Policy) field { return ofBool(&p.MailComesBack) }},
 }...)
+
+// Fixed are rules of the section [rules] that a reader might look for and that have
+// no choice, with why.
+var Fixed = map[string]string{
+	RuleSection + ".cycle": "rule 14 (renames that put two mailboxes into each other) has no choice: it goes through all mailboxes of the account in one order, " +
+		"and a run with -m could not change that order without moving mailboxes that it must not touch",
+	RuleSection + ".same-uid":     "rule 1 (one UID, other mail) has no choice: both messages stay, and a UID names one message for good",
+	RuleSection + ".same-guid":    "rule 29 (one GUID, other bytes) has no choice: both contents stay",
+	RuleSection + ".uidvalidity":  "rule 22 (UIDVALIDITY) has no choice: it never falls",
+	RuleSection + ".create":       "rule 11 (one mailbox made on both sides) has no choice: mail of both is shown in one mailbox",
+	RuleSection + ".delete-child": "rule 18 (a parent deleted, a child created) has no choice: a child is never nowhere",
+}
 
 // flagNames are the keys of flags, in the order of their bits.
 var flagNames = [flagCount]string{"answered", "deleted", "draft", "flagged", "seen"}

@@ -295,10 +295,10 @@ func (p *Player) hold(c, n *changelog.Node) {
 			continue
 		}
 		if late {
-			c.Attrs = append(c.Attrs, was.Attrs...)
+			c.Attrs, c.Chosen.Attrs = append(c.Attrs, was.Attrs...), was.Chosen.Attrs
 		}
 		if sub {
-			c.Subs = append(c.Subs, was.Subs...)
+			c.Subs, c.Chosen.Subs = append(c.Subs, was.Subs...), was.Chosen.Subs
 		}
 	}
 	changelog.SortAttrs(c.Attrs)

@@ -433,7 +433,11 @@ func (w *World) lostPlace(m *changelog.Message, es [2][]*changelog.Message, unse
 				continue
 			}
 			won := slices.MaxFunc(x.Presence, func(a, b changelog.Presence) int {
-				return cmp.Or(a.Stamp.Compare(b.Stamp), a.Mailbox.Compare(b.Mailbox))
+				by := a.Stamp.Compare(b.Stamp)
+				if w.Policy.Moves == changelog.EarlierWins && !a.Found() && !b.Found() {
+					by = -by
+				}
+				return cmp.Or(by, a.Mailbox.Compare(b.Mailbox))
 			})
 			if unseen(s, won.Write) && l.In(p) != l.In(at) {
 				lost()

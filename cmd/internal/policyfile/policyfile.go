@@ -201,6 +201,8 @@ func (r *reader) choice(e *tomlfile.Entry) error {
 		err = rule.Set(&r.p, s)
 	case e.Path[0] == merge.KeywordSection:
 		return r.keyword(e, s)
+	case merge.Fixed[e.Name()] != "":
+		return r.Errorf(e.At, "%s: %s", e.Name(), merge.Fixed[e.Name()])
 	default:
 		return r.Errorf(e.At, "unknown key %s; known are %s", e.Name(), strings.Join(r.keys(e.Path[0]), ", "))
 	}

@@ -80,6 +80,8 @@ func TestErrors(t *testing.T) {
 		{"name = \"a b\"", `f.toml:1:8: name "a b": want`},
 		{"[keywords]\nWork = \"add-wins\"\nwork = \"add-wins\"", "f.toml:3:1: keywords.work: the keyword is named already"},
 		{"[keywords]\nWork = \"add\"", "f.toml:2:8: keywords.Work: \"add\" is not a choice"},
+		{"[rules]\ncycle = \"later-wins\"", "f.toml:2:1: rules.cycle: rule 14 (renames that put two mailboxes into each other) has no choice: it goes"},
+		{"[rules]\nattribute = \"earlier\"", "f.toml:2:13: rules.attribute: \"earlier\" is not a choice; want later-wins, earlier-wins, larger-wins"},
 		{"[rules]\nexpunge = { never = true }", "f.toml:2:13: unknown key rules.expunge.never"},
 		{"[rules]\nexpunge = 2020-01-01", "f.toml:2:11: want a string, an integer, true or false"},
 		{"[[rules]]\n", "f.toml:1:3: lists of tables"},

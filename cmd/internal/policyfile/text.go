@@ -53,7 +53,7 @@ func head(w *strings.Builder, section string, first *merge.Rule) {
 	case merge.KeywordSection:
 		comment(w, fmt.Sprintf("Rule %d: %s. The choices are those of flags; a keyword may have one of its own, like \"$Junk\" = \"remove-wins\".", first.Number, first.About))
 	case merge.RuleSection:
-		comment(w, "All other rules of dsync have no choice.")
+		comment(w, "The rules that are not named here have no choice. A run decides by its own policy about what it merges: the messages that changed, all mailboxes if any of them did, everything with -f. The rest stays as earlier runs settled it.")
 	}
 }
 
