@@ -10,6 +10,7 @@ import (
 
 	"dsync/cmd/internal/engine"
 	"dsync/fuzz/scenario"
+	"dsync/fuzz/trace"
 )
 
 // labValues is what the options of the laboratory say.
@@ -21,6 +22,10 @@ type labValues struct {
 	seed     uint64
 	rewrite  bool
 	csv      bool
+	traces   bool
+	scenario string
+	format   string
+	output   string
 }
 
 // labCommands are the commands after "lab".
@@ -48,9 +53,10 @@ func labCommands() []*command {
 		},
 		{
 			name: "lab language", run: runLabLanguage, summary: "print the manual of the scenario language",
+			about: []string{"With --traces: what a trace is, as JSON and as a TLA+ module."},
 			exits: []exitLine{{"0", "printed"}},
 		},
-	}, labPolicyCommands()...)
+	}, slices.Concat(labPolicyCommands(), labTraceCommands())...)
 }
 
 // labGroup is "lab" itself.
@@ -76,7 +82,10 @@ func runLabGroup(_ context.Context, _ *program, c *call) (int, error) {
 	return 0, usagef("unknown command \"lab %.60s\"; known are %s", c.words[0], strings.Join(names, ", "))
 }
 
-func runLabLanguage(_ context.Context, p *program, _ *call) (int, error) {
+func runLabLanguage(_ context.Context, p *program, c *call) (int, error) {
+	if c.lab.traces {
+		return engine.ExitOK, p.print(trace.Format)
+	}
 	return engine.ExitOK, p.print(scenario.Language)
 }
 
@@ -112,11 +121,9 @@ func (v *values) addPolicy(s string) error {
 }
 
 func (v *values) setMode(s string) error {
-	for _, m := range []scenario.Mode{scenario.Fast, scenario.Full, scenario.State, scenario.Stale, scenario.Foreign, scenario.Corrupt} {
-		if string(m) == s {
-			v.lab.mode = m
-			return nil
-		}
+	if slices.Contains(scenario.Modes(), scenario.Mode(s)) {
+		v.lab.mode = scenario.Mode(s)
+		return nil
 	}
 	return errors.New("known are fast, full, state, stale, foreign, corrupt")
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"dsync/cmd/internal/engine"
@@ -88,6 +86,9 @@ func runLabRun(ctx context.Context, p *program, c *call) (int, error) {
 	if len(c.lab.policies) > 1 {
 		return 0, usagef("lab run takes one --policy; lab compare takes several")
 	}
+	if c.json && c.lab.csv {
+		return 0, usagef("--json and --csv exclude each other")
+	}
 	es, err := c.lab.make("pure", "memory")
 	defer closeEngines(es)
 	if err != nil {
@@ -97,6 +98,9 @@ func runLabRun(ctx context.Context, p *program, c *call) (int, error) {
 	opt.Policy = strings.Join(c.lab.policies, "")
 	out, exit := &spool{}, engine.ExitOK
 	defer out.Close()
+	if c.lab.csv {
+		out.Write([]byte(lab.CSV()))
+	}
 	for i, f := range files {
 		var edits []scenario.Edit
 		for _, s := range f.Scenarios {
@@ -112,8 +116,11 @@ func runLabRun(ctx context.Context, p *program, c *call) (int, error) {
 					edits = append(edits, r.Edits...)
 				}
 				text := f.Name + ": " + r.Text()
-				if c.json {
+				switch {
+				case c.json:
 					text = jsonLine("scenario", r)
+				case c.lab.csv:
+					text = r.CSV(strings.ToLower(r.Word()))
 				}
 				if _, err := out.Write([]byte(text)); err != nil {
 					return 0, err
@@ -124,7 +131,9 @@ func runLabRun(ctx context.Context, p *program, c *call) (int, error) {
 			if err := rewrite(f, texts[i], edits); err != nil {
 				return 0, err
 			}
-			fmt.Fprintf(out, "%s: %d expectations rewritten\n", f.Name, len(edits))
+			if !c.json && !c.lab.csv {
+				fmt.Fprintf(out, "%s: %d expectations rewritten\n", f.Name, len(edits))
+			}
 		}
 	}
 	return exit, p.printSpool(out)
@@ -139,22 +148,7 @@ func rewrite(f *scenario.File, text []byte, edits []scenario.Edit) error {
 	if _, err := scenario.Parse(f.Name, after); err != nil {
 		return fmt.Errorf("internal error: the rewritten file cannot be read: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(f.Name), ".dsync-lab-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(after)
-	if e := tmp.Close(); err == nil {
-		err = e
-	}
-	if i, e := os.Stat(f.Name); err == nil && e == nil {
-		err = os.Chmod(tmp.Name(), i.Mode().Perm())
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), f.Name)
+	return replaceFile(f.Name, after)
 }
 
 func runLabCompare(ctx context.Context, p *program, c *call) (int, error) {
@@ -209,7 +203,7 @@ func runLabCompare(ctx context.Context, p *program, c *call) (int, error) {
 	}
 	switch {
 	case c.lab.csv:
-		_, err = out.Write([]byte(lab.CSV(all)))
+		_, err = out.Write([]byte(lab.CSV(all...)))
 	case !c.json:
 		_, err = out.Write([]byte(lab.Summary(all)))
 	}

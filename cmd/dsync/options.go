@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,11 +73,21 @@ type option struct {
 const (
 	syncs = " sync backup plan "
 	looks = " verify dump log check "
-	plays = " lab-run lab-compare "
+	plays = " lab-run lab-compare " + one
+	one   = " lab-export " // that play one scenario
 )
 
 func (o *option) takenBy(c *command) bool {
-	return o.at == "*" || c != nil && strings.Contains(o.at, " "+strings.ReplaceAll(c.name, " ", "-")+" ")
+	if o.at != "*" {
+		return o.special(c)
+	}
+	// A command's own option has the letter.
+	return o.short == "" || !slices.ContainsFunc(options, func(other *option) bool { return other.short == o.short && other.special(c) })
+}
+
+// special reports whether the option is one of just some commands, this among them.
+func (o *option) special(c *command) bool {
+	return o.at != "*" && c != nil && strings.Contains(o.at, " "+strings.ReplaceAll(c.name, " ", "-")+" ")
 }
 
 func on(field func(*values) *bool) func(*values, string) error {
@@ -131,8 +142,12 @@ var options = []*option{
 	{"", "histories", "N", "How many random histories are tried (default " + fmt.Sprint(policy.Defaults.Histories) + ").", " lab-policy ", (*values).setHistories},
 	{"", "seed", "N", "What is drawn from where something is drawn at random.", plays + " lab-policy ", (*values).setSeed},
 	{"", "rewrite", "", "Make the files expect what came.", " lab-run ", on(func(v *values) *bool { return &v.lab.rewrite })},
-	{"", "csv", "", "Print comma-separated values, a line for each scenario and column.", " lab-compare ", on(func(v *values) *bool { return &v.lab.csv })},
-	{"", "json", "", "Print JSON on standard output.", syncs + looks + plays + " lab-policy lab-outcomes ", on(func(v *values) *bool { return &v.json })},
+	{"", "scenario", "NAME", "Which scenario of the file: its name, or a part of it that no other has.", one, func(v *values, s string) error { v.lab.scenario = s; return nil }},
+	{"", "format", "FORMAT", "json (if not said otherwise) or tla.", " lab-export ", (*values).setFormat},
+	{"o", "output", "FILE", "Write to this file, not to standard output.", one + " lab-import ", func(v *values, s string) error { v.lab.output = s; return nil }},
+	{"", "traces", "", "Describe traces instead.", " lab-language ", on(func(v *values) *bool { return &v.lab.traces })},
+	{"", "csv", "", "Print comma-separated values, a line for each scenario and column.", " lab-run lab-compare ", on(func(v *values) *bool { return &v.lab.csv })},
+	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes ", on(func(v *values) *bool { return &v.json })},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
 	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},

@@ -75,6 +75,7 @@ type Conflict struct {
 	Kept    string `json:"kept,omitempty"`
 	Lost    string `json:"lost,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	GUID    string `json:"guid,omitempty"` // of the message that it is about, if it is about one
 }
 
 // ErrUnsupported: the engine has no means for a step.
@@ -116,7 +117,7 @@ func (s Setup) mode(r *scenario.Run) scenario.Mode {
 // conflicts takes over what a merge decided.
 func conflicts(ds []merge.Decision) (out []Conflict) {
 	for _, d := range ds {
-		out = append(out, Conflict{d.Rule, string(d.Mailbox), d.Kept, d.Lost, d.Reason})
+		out = append(out, Conflict{d.Rule, string(d.Mailbox), d.Kept, d.Lost, d.Reason, string(d.GUID)})
 	}
 	return out
 }

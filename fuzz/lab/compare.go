@@ -195,24 +195,35 @@ func cells(name string, ns []int) []string {
 	return out
 }
 
-// CSV writes one line for each scenario and candidate, with a head.
-func CSV(cs []*Comparison) string {
-	var w strings.Builder
-	c := csv.NewWriter(&w)
+// CSV writes the head, and one line for each scenario and candidate.
+func CSV(cs ...*Comparison) string {
 	head := []string{"scenario", "engine", "policy", "result", "laws broken"}
 	for _, col := range (&Metrics{}).Columns() {
 		head = append(head, col.Name)
 	}
-	c.Write(head)
+	out := csvLine(head)
 	for _, x := range cs {
 		for _, r := range x.Results {
-			row := []string{r.Name, r.Engine, r.Policy, r.outcome(), strings.Join(r.BrokenLaws(), " ")}
-			for i := range (&Metrics{}).Columns() {
-				row = append(row, r.metric(i))
-			}
-			c.Write(row)
+			out += r.CSV(r.outcome())
 		}
 	}
+	return out
+}
+
+// CSV is the line of one scenario on one engine, below the head of the function CSV;
+// result is one word for what came of it.
+func (r *Result) CSV(result string) string {
+	row := []string{r.Name, r.Engine, r.Policy, result, strings.Join(r.BrokenLaws(), " ")}
+	for i := range (&Metrics{}).Columns() {
+		row = append(row, r.metric(i))
+	}
+	return csvLine(row)
+}
+
+func csvLine(row []string) string {
+	var w strings.Builder
+	c := csv.NewWriter(&w)
+	c.Write(row)
 	c.Flush()
 	return w.String()
 }

@@ -19,7 +19,7 @@ func (p *player) expect(s scenario.Step) error {
 			edit.Numbers = []int{p.exit}
 		}
 	case scenario.ExpectConflicts:
-		got, want := slices.Sorted(slices.Values(p.told)), slices.Sorted(slices.Values(s.Numbers))
+		got, want := slices.Sorted(slices.Values(p.rules)), slices.Sorted(slices.Values(s.Numbers))
 		if !p.mute && !slices.Equal(got, want) {
 			diffs = append(diffs, Difference{Step: s, Text: fmt.Sprintf("conflicts decided by rules %s, want %s", numbers(got), numbers(want))})
 			edit.Numbers = got

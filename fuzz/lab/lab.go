@@ -52,6 +52,9 @@ type Options struct {
 	Seed   uint64
 	// Policies finds a policy by name; nil: merge.PolicyByName.
 	Policies func(string) (*merge.Policy, error)
+	// Watch is told everything that happens, in order; nil: nobody is. It costs a
+	// look at the replica after each step.
+	Watch func(*Event)
 }
 
 // Finding is a law that was broken.
@@ -125,12 +128,14 @@ type player struct {
 	res    *Result
 	opt    Options
 	mode   scenario.Mode // of runs that name none
-	told   []int         // rules of conflicts, since the common past
+	rules  []int         // of conflicts, since the common past
 	mute   bool          // the engine reports no conflicts
 	exit   int
 	runs   int
 	skewed bool
-	breaks []string // laws that the engine must break; nil: none
+	breaks []string                    // laws that the engine must break; nil: none
+	at     int                         // the step under way
+	told   struct{ broken, unmet int } // how many of each Watch was told
 }
 
 // Play plays one scenario on one engine.
@@ -203,12 +208,23 @@ func (p *player) play() error {
 	}
 	p.j = newJudge(p.s.Replicas, &p.res.Metrics)
 	defer func() { err = errors.Join(err, p.w.Close()) }()
-	for _, s := range p.s.Steps {
+	for i, s := range p.s.Steps {
+		p.at = i
 		if err = p.step(s); err != nil {
 			return err
 		}
+		if !s.Verb.IsRun() && !s.Verb.IsClient() && !s.Verb.IsFate() {
+			p.tell(s, nil, nil)
+		}
 	}
-	return p.end()
+	p.at = len(p.s.Steps)
+	if err = p.end(); err != nil {
+		return err
+	}
+	if len(p.res.Broken) > p.told.broken {
+		p.tell(scenario.Step{Verb: scenario.Converge}, nil, nil)
+	}
+	return nil
 }
 
 // end takes what all show, and the laws that an engine judges at the end.
@@ -273,6 +289,14 @@ func (p *player) do(s scenario.Step) error {
 	if err := p.w.Do(s); err != nil {
 		return fmt.Errorf("line %d, %s: %w", s.Line, s, err)
 	}
+	if p.opt.Watch == nil || s.Verb == scenario.Tick {
+		return nil
+	}
+	l, err := p.w.List(s.At)
+	if err != nil {
+		return fmt.Errorf("line %d, list %s: %w", s.Line, s.At, err)
+	}
+	p.tell(s, nil, map[string]*scenario.Listing{s.At: l})
 	return nil
 }
 
@@ -347,10 +371,11 @@ func (p *player) sync(s scenario.Step) error {
 	p.runs++
 	p.mute = p.mute || !rep.Known
 	for _, c := range rep.Conflicts {
-		p.told = append(p.told, c.Rule)
+		p.rules = append(p.rules, c.Rule)
 	}
 	p.broken(s, rep.Broken)
 	p.broken(s, p.j.run(s, [2]int{a, b}, before, after, rep))
+	p.tell(s, &rep, map[string]*scenario.Listing{s.At: after[0], s.With: after[1]})
 	return nil
 }
 
@@ -362,7 +387,11 @@ func (p *player) level(s scenario.Step) error {
 	for round := range 2 {
 		for _, r := range p.s.Replicas[1:] {
 			run := scenario.Step{Line: s.Line, Verb: scenario.Sync, At: first, With: r}
-			if _, err := p.w.Sync(run); err != nil {
+			rep, err := p.w.Sync(run)
+			if err == nil {
+				err = p.tellRun(run, rep)
+			}
+			if err != nil {
 				return fmt.Errorf("line %d, level %s and %s: %w", s.Line, first, r, err)
 			}
 		}
@@ -379,7 +408,7 @@ func (p *player) level(s scenario.Step) error {
 			}
 		}
 	}
-	p.told, p.res.Metrics = nil, Metrics{}
+	p.rules, p.res.Metrics = nil, Metrics{}
 	p.j = newJudge(p.s.Replicas, &p.res.Metrics)
 	for i, r := range p.s.Replicas {
 		l, err := p.w.List(r)

@@ -47,6 +47,9 @@ func (r *Result) Word() string {
 	return "FAIL"
 }
 
+// String says how it differs: expected and shown listing side by side, or a line.
+func (d Difference) String() string { return strings.TrimRight(d.text(), "\n") }
+
 func (d Difference) text() string {
 	at := ""
 	if d.Step.Line > 0 {

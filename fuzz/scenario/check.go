@@ -97,7 +97,7 @@ func (s *Scenario) checkReplicas() *complaint {
 }
 
 func checkMode(m Mode) *complaint {
-	if !slices.Contains([]Mode{Fast, Full, State, Stale, Foreign, Corrupt}, m) {
+	if !slices.Contains(Modes(), m) {
 		return complain(string(m), "unknown mode %.40q; known are fast, full, state, stale, foreign, corrupt", string(m))
 	}
 	return nil

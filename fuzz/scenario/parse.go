@@ -26,7 +26,7 @@ func Read(path string) (*File, []byte, error) {
 func Parse(name string, text []byte) (*File, error) {
 	p := &parser{file: &File{Name: name, Format: 1}}
 	if len(text) > maxFile {
-		return nil, &Error{name, 1, 1, fmt.Sprintf("the file has %d bytes, at most %d", len(text), maxFile)}
+		return nil, &Error{File: name, Line: 1, Column: 1, Reason: fmt.Sprintf("the file has %d bytes, at most %d", len(text), maxFile)}
 	}
 	for i, l := range bytes.Split(text, []byte("\n")) {
 		if err := p.line(i+1, string(l)); err != nil {
@@ -37,7 +37,7 @@ func Parse(name string, text []byte) (*File, error) {
 		return nil, err
 	}
 	if len(p.file.Scenarios) == 0 {
-		return nil, &Error{name, 1, 1, `no scenario; a file begins with a line such as: scenario "delete, deliver"`}
+		return nil, &Error{File: name, Line: 1, Column: 1, Reason: `no scenario; a file begins with a line such as: scenario "delete, deliver"`}
 	}
 	return p.file, nil
 }
@@ -52,7 +52,7 @@ type parser struct {
 
 // at is an error at a place.
 func (p *parser) at(line, column int, format string, args ...any) error {
-	return &Error{p.file.Name, line, column, fmt.Sprintf(format, args...)}
+	return &Error{File: p.file.Name, Line: line, Column: column, Reason: fmt.Sprintf(format, args...)}
 }
 
 func (p *parser) line(number int, raw string) error {

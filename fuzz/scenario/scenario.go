@@ -1,9 +1,11 @@
 package scenario
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"dsync/fuzz/jsonfile"
 	"dsync/store"
 )
 
@@ -67,6 +69,9 @@ const (
 	Foreign Mode = "foreign" // -s, with the state of another pair
 	Corrupt Mode = "corrupt" // -s, with a state that cannot be read
 )
+
+// Modes lists the modes.
+func Modes() []Mode { return []Mode{Fast, Full, State, Stale, Foreign, Corrupt} }
 
 // Verb is what a step does.
 type Verb string
@@ -209,15 +214,14 @@ const (
 )
 
 // Error is what is wrong with a file.
-type Error struct {
-	File   string
-	Line   int // from 1
-	Column int // from 1, in bytes
-	Reason string
-}
+type Error = jsonfile.Error
 
-func (e *Error) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Reason)
+// Check says what is wrong with a step of the scenario; nil if nothing is.
+func (s *Scenario) Check(t *Step) error {
+	if bad := s.checkStep(t); bad != nil {
+		return errors.New(bad.reason)
+	}
+	return nil
 }
 
 // Pairs lists who meets whom in one sweep there and back, for n replicas.
