@@ -119,7 +119,11 @@ func (c *call) give(p *program, text []byte) error {
 	if c.lab.output == "" {
 		return p.print(string(text))
 	}
-	return replaceFile(c.lab.output, text)
+	err := replaceFile(c.lab.output, text)
+	if errors.Is(err, os.ErrNotExist) {
+		return usagef("-o %.200q: its directory is not there", c.lab.output)
+	}
+	return err
 }
 
 // replaceFile puts a file into the place of what is there, at one go.

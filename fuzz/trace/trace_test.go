@@ -141,6 +141,9 @@ func TestEvents(t *testing.T) {
 11 1m2s sync A B | A INBOX 1:m[\Seen] | B INBOX 1:m[\Seen]
 11 1m2s sync B C | B INBOX 1:m[\Seen] | C INBOX 1:m[\Seen]
 11 1m2s sync A B | A INBOX 1:m[\Seen] | B INBOX 1:m[\Seen]
+11 1m2s sync A B | A INBOX 1:m[\Seen] | B INBOX 1:m[\Seen]
+11 1m2s sync B C | B INBOX 1:m[\Seen] | C INBOX 1:m[\Seen]
+11 1m2s sync A B | A INBOX 1:m[\Seen] | B INBOX 1:m[\Seen]
 11 1m2s converge`
 	if s := strings.Join(got, "\n"); s != want {
 		t.Errorf("got\n%s\nwant\n%s", s, want)
