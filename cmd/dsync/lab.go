@@ -26,6 +26,7 @@ type labValues struct {
 	scenario string
 	format   string
 	output   string
+	check    checkValues
 }
 
 // labCommands are the commands after "lab".
@@ -56,7 +57,7 @@ func labCommands() []*command {
 			about: []string{"With --traces: what a trace is, as JSON and as a TLA+ module."},
 			exits: []exitLine{{"0", "printed"}},
 		},
-	}, slices.Concat(labPolicyCommands(), labTraceCommands())...)
+	}, slices.Concat(labPolicyCommands(), labTraceCommands(), labCheckCommands())...)
 }
 
 // labGroup is "lab" itself.

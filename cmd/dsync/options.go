@@ -112,7 +112,7 @@ func missing(what string) func(*values, string) error {
 	}
 }
 
-var options = []*option{
+var options = append([]*option{
 	{"1", "one-way", "", "Carry what the source gained to the destination, which loses nothing.", " sync plan ", on(func(v *values) *bool { return &v.oneWay })},
 	{"f", "full", "", "Read and compare everything, trusting no fingerprint.", syncs, on(func(v *values) *bool { return &v.full })},
 	{"s", "state", "STATE", "Continue from the state that the last run printed; '' starts, auto keeps it in the change log and prints none.", syncs, (*values).setState},
@@ -134,20 +134,20 @@ var options = []*option{
 	{"", "no-bodies", "", "Do not read and compare bodies.", " verify ", on(func(v *values) *bool { return &v.noBodies })},
 	{"", "backup", "", "B is a backup of A: a UIDVALIDITY that is higher at B, all else being equal, is named and does not count.", " verify ", on(func(v *values) *bool { return &v.backup })},
 	{"", "repair", "", "Repair what can be repaired.", " check ", on(func(v *values) *bool { return &v.repair })},
-	{"", "engine", "NAME", "What plays the scenarios; several with commas, or by repeating it.", plays, (*values).addEngine},
-	{"", "engine-cmd", "COMMAND", "A synchroniser that is a command line; may be repeated. It must say %a and %b; see above.", plays, (*values).addEngineCommand},
-	{"", "policy", "NAME", "The policy instead of the scenario's; lab compare takes several, with commas.", plays, (*values).addPolicy},
+	{"", "engine", "NAME", "What plays the scenarios; several with commas, or by repeating it.", plays + " lab-test ", (*values).addEngine},
+	{"", "engine-cmd", "COMMAND", "A synchroniser that is a command line; may be repeated. It must say %a and %b; see above.", plays + " lab-test ", (*values).addEngineCommand},
+	{"", "policy", "NAME", "The policy instead of the scenario's; lab compare takes several, with commas.", plays + " lab-test ", (*values).addPolicy},
 	{"", "mode", "MODE", "How runs are asked for instead of as the scenario says: fast, full, state, stale, foreign, corrupt.", plays, (*values).setMode},
 	{"", "pairs", "N", "How many pairs of histories are tried (default " + fmt.Sprint(policy.Defaults.Pairs) + ").", " lab-policy ", (*values).setPairs},
 	{"", "histories", "N", "How many random histories are tried (default " + fmt.Sprint(policy.Defaults.Histories) + ").", " lab-policy ", (*values).setHistories},
-	{"", "seed", "N", "What is drawn from where something is drawn at random.", plays + " lab-policy ", (*values).setSeed},
+	{"", "seed", "N", "What is drawn from where something is drawn at random.", plays + " lab-policy lab-test ", (*values).setSeed},
 	{"", "rewrite", "", "Make the files expect what came.", " lab-run ", on(func(v *values) *bool { return &v.lab.rewrite })},
 	{"", "scenario", "NAME", "Which scenario of the file: its name, or a part of it that no other has.", one, func(v *values, s string) error { v.lab.scenario = s; return nil }},
 	{"", "format", "FORMAT", "json (if not said otherwise) or tla.", " lab-export ", (*values).setFormat},
 	{"o", "output", "FILE", "Write to this file, not to standard output.", one + " lab-import ", func(v *values, s string) error { v.lab.output = s; return nil }},
 	{"", "traces", "", "Describe traces instead.", " lab-language ", on(func(v *values) *bool { return &v.lab.traces })},
 	{"", "csv", "", "Print comma-separated values, a line for each scenario and column.", " lab-run lab-compare ", on(func(v *values) *bool { return &v.lab.csv })},
-	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes ", on(func(v *values) *bool { return &v.json })},
+	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes lab-test ", on(func(v *values) *bool { return &v.json })},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
 	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},
@@ -163,7 +163,7 @@ var options = []*option{
 	{"o", "setting", "KEY=VALUE", "Override a setting; may be repeated.", "*", func(v *values, s string) error { v.settings = append(v.settings, s); return nil }},
 	{"c", "config", "FILE", "Read settings from a file of key = value lines.", "*", func(v *values, s string) error { v.config = s; return nil }},
 	{"h", "help", "", "Print help.", "*", on(func(v *values) *bool { return &v.help })},
-}
+}, checkOptions...)
 
 func (v *values) setState(s string) error {
 	v.state, v.hasState = s, true

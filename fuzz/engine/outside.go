@@ -65,6 +65,14 @@ func Command(line string) (*Outside, error) {
 // Name implements Engine.
 func (e *Outside) Name() string { return e.name }
 
+// Line is the command line of an engine made by Command; "" of Doveadm.
+func (e *Outside) Line() string {
+	if e.name == "doveadm" && e.line == Doveadm().line {
+		return ""
+	}
+	return e.line
+}
+
 // fill puts words into the command line.
 func (e *Outside) fill(words map[byte][]string) (string, error) {
 	var out strings.Builder
@@ -169,7 +177,14 @@ func (w *outside) Do(s scenario.Step) error {
 	case scenario.Damage:
 		a.Reconnect()
 		return (&sessions{set: w.set, e: &Sessions{kind: underDovecot}}).damage(a, s)
-	case scenario.Attribute, scenario.UIDValidity, scenario.UIDNext, scenario.LoseLog, scenario.Trim, scenario.Clock:
+	case scenario.UIDValidity, scenario.UIDNext:
+		for _, o := range operations(w.set, s, nil) {
+			if err := a.Renumber(o); err != nil {
+				return err
+			}
+		}
+		return nil
+	case scenario.Attribute, scenario.LoseLog, scenario.Trim, scenario.Clock:
 		return unsupported(s)
 	}
 	if strings.Contains(s.Message, "/") {

@@ -32,6 +32,7 @@ import (
 type Sessions struct {
 	name string
 	kind accountKind
+	open func(dir string) (store.Store, error) // of Stores
 
 	mu      sync.Mutex
 	started int
@@ -49,6 +50,7 @@ const (
 	inMemory accountKind = iota
 	onDisk
 	underDovecot
+	underTest // the first replica's; the others are in memory
 )
 
 // Memory is the engine over accounts in memory. Its clock is its own.
@@ -83,7 +85,7 @@ func (e *Sessions) Start(set Setup) (World, error) {
 		return nil, fmt.Errorf("change log of the engine %s: %w", e.name, err)
 	}
 	id := worldCount.Add(1)
-	w := &sessions{set: set, e: e, db: db, real: e.kind != inMemory, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	w := &sessions{set: set, e: e, db: db, real: e.kind == onDisk || e.kind == underDovecot, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		ids: rand.New(rand.NewPCG(set.Seed, 99)), states: map[[2]int][]string{}}
 	if w.accounts, err = e.accounts(set, id, w.time); err != nil {
 		return nil, errors.Join(err, w.Close())
@@ -106,7 +108,11 @@ func (e *Sessions) accounts(set Setup, id uint64, now func() time.Time) (out []*
 		var a *live.Account
 		path := filepath.Join(e.dir, fmt.Sprintf("w%d-%d", id, i))
 		switch e.kind {
-		case inMemory:
+		case inMemory, underTest:
+			if e.kind == underTest && i == 0 {
+				a, err = e.account(id)
+				break
+			}
 			a = live.NewMemory(fmt.Sprintf("w%d-%d", id, i), set.Seed*64+uint64(i)+1, now)
 		case onDisk:
 			a, err = live.NewMaildir(path, false)
@@ -166,6 +172,8 @@ type sessions struct {
 	clock  time.Time
 	ids    *rand.Rand
 	states map[[2]int][]string
+
+	pending []string // laws broken since the last run
 }
 
 func (w *sessions) time() time.Time {
@@ -211,6 +219,17 @@ func (w *sessions) Do(s scenario.Step) error {
 		return unsupported(s)
 	}
 	a := w.accounts[w.set.index(s.At)]
+	if w.e.kind == underTest && w.set.index(s.At) == 0 && !s.Verb.IsRun() {
+		if no, err := w.lacks(a, s); err != nil || no {
+			return errors.Join(err, map[bool]error{true: unsupported(s)}[no])
+		}
+		return w.watched(s, func() error { return w.act(a, s) })
+	}
+	return w.act(a, s)
+}
+
+// act makes a step at an account.
+func (w *sessions) act(a *live.Account, s scenario.Step) error {
 	switch s.Verb {
 	case scenario.Save:
 		return a.Save()
@@ -226,7 +245,7 @@ func (w *sessions) Do(s scenario.Step) error {
 	case scenario.Damage:
 		return w.damage(a, s)
 	}
-	if w.e.kind != inMemory && s.Verb == scenario.Attribute || w.e.kind == underDovecot && (s.Verb == scenario.UIDValidity || s.Verb == scenario.UIDNext || strings.Contains(s.Message, "/")) {
+	if (w.e.kind == onDisk || w.e.kind == underDovecot) && s.Verb == scenario.Attribute || w.e.kind == underDovecot && (s.Verb == scenario.UIDValidity || s.Verb == scenario.UIDNext || strings.Contains(s.Message, "/")) {
 		return unsupported(s)
 	}
 	if s.Verb == scenario.Deliver && s.Received != 0 {
@@ -259,7 +278,7 @@ func (w *sessions) seed(replica string) string { return fmt.Sprint(w.set.Seed, "
 var damages = map[string]pure.Verb{"uidlist": live.NoUIDList, "half-uidlist": live.CutUIDList, "index": live.NoIndex}
 
 func (w *sessions) damage(a *live.Account, s scenario.Step) error {
-	if w.e.kind == inMemory {
+	if w.e.kind == inMemory || w.e.kind == underTest {
 		return unsupported(s)
 	}
 	a.Reconnect()
@@ -330,7 +349,9 @@ func (w *sessions) Sync(s scenario.Step) (Report, error) {
 		w.accounts[i].SetFail(nil)
 		w.accounts[i].Reconnect()
 	}
-	return report(res, err), nil
+	rep := report(res, err)
+	rep.Broken, w.pending = w.pending, nil
+	return rep, nil
 }
 
 // pair makes a run, and if seen-sets are equal and digests are not, and nothing says
@@ -451,7 +472,7 @@ func (w *sessions) arm(s scenario.Step, ends [2]int) error {
 	if !r.Faulty() {
 		return nil
 	}
-	if r.Cut > 0 || w.e.kind != inMemory {
+	if r.Cut > 0 || w.e.kind == onDisk || w.e.kind == underDovecot {
 		return unsupported(s)
 	}
 	if r.Crash != "" {

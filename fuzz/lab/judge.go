@@ -12,19 +12,20 @@ import (
 
 // judge knows what every replica has seen, and compares what runs do with it.
 type judge struct {
-	names []string
-	m     *Metrics
-	next  int
-	know  []*knowledge
-	view  []shown          // after the last look or run
-	count []map[string]int // the same, of names
-	loose map[string]bool  // things of which only presence is judged
-	made  map[string]int   // messages that clients made of a name
-	gone  map[string]bool  // names of which a client, or a mirror, removed one
-	apart bool             // logs were lost: one message may count as two
-	uids  []map[uidKey]string
-	nexts []map[boxKey]uint32
-	holds []map[boxKey]string // GUID that a path had under a UIDVALIDITY
+	names  []string
+	m      *Metrics
+	next   int
+	know   []*knowledge
+	view   []shown          // after the last look or run
+	count  []map[string]int // the same, of names
+	loose  map[string]bool  // things of which only presence is judged
+	made   map[string]int   // messages that clients made of a name
+	gone   map[string]bool  // names of which a client, or a mirror, removed one
+	copied map[string]int   // copies that clients made of a name; a look may not show them
+	apart  bool             // logs were lost: one message may count as two
+	uids   []map[uidKey]string
+	nexts  []map[boxKey]uint32
+	holds  []map[boxKey]string // GUID that a path had under a UIDVALIDITY
 }
 
 type boxKey struct {
@@ -38,7 +39,7 @@ type uidKey struct {
 }
 
 func newJudge(names []string, m *Metrics) *judge {
-	j := &judge{names: names, m: m, loose: map[string]bool{}, made: map[string]int{}, gone: map[string]bool{}}
+	j := &judge{names: names, m: m, loose: map[string]bool{}, made: map[string]int{}, gone: map[string]bool{}, copied: map[string]int{}}
 	for range names {
 		j.know = append(j.know, newKnowledge())
 		j.view = append(j.view, shown{})

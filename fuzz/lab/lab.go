@@ -32,6 +32,7 @@ var Laws = []struct{ Law, Says string }{
 	{"P1", "after a whole run both sides show the same"},
 	{"P2", "a run with nothing to do changes nothing"},
 	{"P3", "exit status 0 only if both sides show the same"},
+	{"P4", "with the sides of the runs exchanged all show the same in the end; asked where the header names P4, and by lab test"},
 	{"P6", "a message that nobody removed after having seen it is there"},
 	{"P7", "a change of a flag stands, unless another change of it was concurrent"},
 	{"P8", "what was removed does not come back"},
@@ -50,6 +51,8 @@ type Options struct {
 	Policy string        // instead of the scenario's; "": the scenario's
 	Mode   scenario.Mode // the same
 	Seed   uint64
+	// Exchange asks P4 of every scenario, not only of those whose header names it.
+	Exchange bool
 	// Policies finds a policy by name; nil: merge.PolicyByName.
 	Policies func(string) (*merge.Policy, error)
 	// Watch is told everything that happens, in order; nil: nobody is. It costs a
@@ -121,21 +124,22 @@ func compareLaws(a, b string) int {
 
 // player is one scenario under way.
 type player struct {
-	s      *scenario.Scenario
-	e      engine.Engine
-	w      engine.World
-	j      *judge
-	res    *Result
-	opt    Options
-	mode   scenario.Mode // of runs that name none
-	rules  []int         // of conflicts, since the common past
-	mute   bool          // the engine reports no conflicts
-	exit   int
-	runs   int
-	skewed bool
-	breaks []string                    // laws that the engine must break; nil: none
-	at     int                         // the step under way
-	told   struct{ broken, unmet int } // how many of each Watch was told
+	s       *scenario.Scenario
+	e       engine.Engine
+	w       engine.World
+	j       *judge
+	res     *Result
+	opt     Options
+	mode    scenario.Mode // of runs that name none
+	rules   []int         // of conflicts, since the common past
+	mute    bool          // the engine reports no conflicts
+	exit    int
+	runs    int
+	skewed  bool
+	breaks  []string                    // laws that the engine must break; nil: none
+	at      int                         // the step under way
+	told    struct{ broken, unmet int } // how many of each Watch was told
+	touched map[string]map[string]bool  // registers that clients wrote since the last look, by replica
 }
 
 // Play plays one scenario on one engine.
@@ -162,6 +166,9 @@ func Play(e engine.Engine, s *scenario.Scenario, opt Options) *Result {
 		res.Skipped = err.Error()
 	case err != nil:
 		res.Failed = err.Error()
+	}
+	if opt.Exchange || slices.Contains(s.Laws, "P4") {
+		p.exchange()
 	}
 	p.verdict()
 	return res
@@ -319,33 +326,6 @@ func (p *player) befall(s scenario.Step) error {
 	return nil
 }
 
-// hidden tells the judge of changes that a look cannot tell apart from none or
-// others: a copy that takes the place of its original, and a subscription that was
-// there already.
-func (p *player) hidden(s scenario.Step) error {
-	if s.Verb != scenario.Copy && s.Verb != scenario.Subscribe && s.Verb != scenario.Unsubscribe {
-		return nil
-	}
-	l, err := p.w.List(s.At)
-	if err != nil {
-		return fmt.Errorf("line %d, list %s: %w", s.Line, s.At, err)
-	}
-	if s.Verb == scenario.Copy {
-		for _, b := range l.Mailboxes {
-			for i, m := range b.Messages {
-				if n, ok := s.Position(); b.Name == s.Mailbox && (m.Name == s.Message || ok && i == (n-1)%len(b.Messages)) {
-					p.j.loose[isMessage+m.Name] = true
-				}
-			}
-		}
-		return nil
-	}
-	if slices.Contains(l.Subscribed, s.Mailbox) == (s.Verb == scenario.Subscribe) {
-		p.j.loose[isSubscription+string(s.Mailbox)] = true
-	}
-	return nil
-}
-
 func (p *player) index(replica string) int { return slices.Index(p.s.Replicas, replica) }
 
 // sync makes a run and judges it.
@@ -367,6 +347,8 @@ func (p *player) sync(s scenario.Step) error {
 			return fmt.Errorf("list %s after line %d, %s: %w", r, s.Line, s, err)
 		}
 	}
+	delete(p.touched, s.At)
+	delete(p.touched, s.With)
 	p.exit = rep.Exit
 	p.runs++
 	p.mute = p.mute || !rep.Known
@@ -409,7 +391,7 @@ func (p *player) level(s scenario.Step) error {
 		}
 	}
 	p.rules, p.res.Metrics = nil, Metrics{}
-	p.j = newJudge(p.s.Replicas, &p.res.Metrics)
+	p.j, p.touched = newJudge(p.s.Replicas, &p.res.Metrics), nil
 	for i, r := range p.s.Replicas {
 		l, err := p.w.List(r)
 		if err != nil {

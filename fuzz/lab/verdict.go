@@ -56,7 +56,8 @@ func (v *verdict) presence() {
 	for i := range v.r {
 		for _, name := range slices.Sorted(maps.Keys(v.count[i])) {
 			n, most := v.count[i][name], max(v.had[0][name], v.had[1][name])
-			if n > v.had[i][name] && (!v.j.apart && n > v.j.made[name] || n > most && v.crowded(i, name)) {
+			copied := v.j.copied[name]
+			if n > v.had[i][name] && (!v.j.apart && n > v.j.made[name]+copied || n > most && copied == 0 && v.crowded(i, name)) {
 				v.j.m.Duplicates += n - max(most, 1)
 				v.say("P9", "%s is %d times at %s, was %d times at %s and %d times at %s", name, n, v.name(i), v.had[0][name], v.name(0), v.had[1][name], v.name(1))
 				v.j.loose[isMessage+name] = true
@@ -398,24 +399,6 @@ func (v *verdict) holds(path string) bool {
 		}
 	}
 	return false
-}
-
-// subscription judges one; those of mailboxes that were renamed follow them, so
-// then nothing is said.
-func (v *verdict) subscription(id string, x, y, t thing, changed [2]bool) {
-	if changed[0] || changed[1] {
-		return
-	}
-	fx, fy := x[place].fresh(v.j.know[v.r[1]].seen), y[place].fresh(v.j.know[v.r[0]].seen)
-	off := x != nil && y != nil && (len(x[place]) == 0) != (len(y[place]) == 0)
-	if off && len(fx)+len(fy) > 0 {
-		v.j.m.ConflictsHappened++ // subscribed here, unsubscribed there
-		return
-	}
-	if len(t[place]) > 0 && len(fx)+len(fy) > 0 && v.now[0][id] == nil && v.now[1][id] == nil {
-		v.j.m.LostSubscriptions++
-		v.say("P22", "%s was subscribed, and is not any more", strings.TrimPrefix(id, isSubscription))
-	}
 }
 
 // settle takes what both sides show now as the value of registers that are not in

@@ -86,6 +86,23 @@ func (a *Account) Deliver(n store.Name, token string, received time.Time) error 
 	return err
 }
 
+// Renumber gives a mailbox of a Maildir another UIDVALIDITY, higher or lower, and UIDs
+// from 1, or raises UIDNEXT by one (pure.ResetUIDs, pure.RaiseNext); also where
+// Dovecot is the client, who has no command for it: the index, which knows the old
+// numbers, is removed.
+func (a *Account) Renumber(o Op) error {
+	x, ok := a.a.(*dovecotAccount)
+	if !ok {
+		return a.Do(o)
+	}
+	a.Reconnect()
+	if _, err := x.diskAccount.do(o); err != nil {
+		return err
+	}
+	_, err := x.diskAccount.do(Op{Verb: NoIndex, Path: o.Path})
+	return err
+}
+
 // Save keeps a copy of the mail, Restore brings it back, Become replaces the mail by
 // a copy of another account's of the same kind, mark and all.
 func (a *Account) Save() error { return a.a.save() }
