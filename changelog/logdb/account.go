@@ -209,26 +209,10 @@ func (d *DB) DropAccount(id changelog.ReplicaID) error {
 	if id == 0 {
 		return fmt.Errorf("drop account 0: %w", ErrNoAccount)
 	}
-	lo := prefix(nil, id, 0)[:accountLen]
-	hi := after(lo)
-	if hi == nil {
-		hi = append(after(prefix(nil, id, 0xfe)), 0xff)
-	}
+	lo, hi := accountRange(id)
 	b := d.kept.newBatch()
 	b.DeleteRange(lo, hi, nil)
-	p := prefix(nil, 0, famLocation)
-	err := d.scan(p, after(p), func(key, val []byte) error {
-		payload, err := unframe(key, val)
-		if err != nil {
-			return err
-		}
-		bound, _, err := decodeBinding(payload)
-		if err == nil && bound == id {
-			return b.Delete(key, nil)
-		}
-		return within(key, err)
-	})
-	if err != nil {
+	if err := d.bound(id, func(key, _ []byte) error { return b.Delete(key, nil) }); err != nil {
 		return fmt.Errorf("drop account %x: %w", uint64(id), err)
 	}
 	if err := d.commit(b, true); err != nil {
@@ -238,4 +222,29 @@ func (d *DB) DropAccount(id changelog.ReplicaID) error {
 	delete(d.accounts, id)
 	d.mu.Unlock()
 	return d.compact(lo, hi)
+}
+
+// accountRange is where an account's keys lie.
+func accountRange(id changelog.ReplicaID) (lo, hi []byte) {
+	lo = prefix(nil, id, 0)[:accountLen]
+	if hi = after(lo); hi == nil {
+		hi = append(after(prefix(nil, id, 0xfe)), 0xff)
+	}
+	return lo, hi
+}
+
+// bound calls f with the locations that are bound to an account.
+func (d *DB) bound(id changelog.ReplicaID, f func(key, val []byte) error) error {
+	p := prefix(nil, 0, famLocation)
+	return d.scan(p, after(p), func(key, val []byte) error {
+		payload, err := unframe(key, val)
+		if err != nil {
+			return err
+		}
+		to, _, err := decodeBinding(payload)
+		if err == nil && to == id {
+			return f(key, val)
+		}
+		return within(key, err)
+	})
 }

@@ -133,6 +133,9 @@ func (s *scan) finish() error {
 	s.batch.PutTree(s.was, s.tree)
 	m := s.meta.Clone()
 	m.Flags &^= flagWriting
+	if s.look.Restored {
+		m.Flags |= flagOlder
+	}
 	m.Tree, m.TreeLook = s.listing(), s.treeLook
 	m.TreeLook.Racy = m.TreeLook.Racy || s.lapsed || !s.stable || len(s.look.AbsentMailboxes) > 0
 	m.Digest = AccountDigest(s.tree, lay, s.box)

@@ -79,7 +79,7 @@ func (r *Recorder) byMark(mark store.Mark) (why string, err error) {
 	case mark.Counter > top || mark.Counter == top && rep.Epoch > m.Replica.Epoch:
 		return "its change log is older than it", nil
 	}
-	r.acc, r.restored = acc, mark.Counter < m.MarkCounter
+	r.acc, r.restored = acc, mark.Counter < m.MarkCounter || m.Flags&flagOlder != 0
 	return "", nil
 }
 
@@ -97,7 +97,7 @@ func (r *Recorder) byLocation(gone bool) (why string, err error) {
 	if m.MarkCounter == 0 && !gone && identity != r.st.Identity() {
 		return "another store than the one the change log knows is at its place", nil
 	}
-	r.acc, r.lostMark = acc, m.MarkCounter > 0 && !r.o.ReadOnly && !gone
+	r.acc, r.lostMark, r.restored = acc, m.MarkCounter > 0 && !gone, m.Flags&flagOlder != 0
 	return "", nil
 }
 
@@ -161,11 +161,26 @@ func (r *Recorder) PutMark(context.Context) error {
 		return fmt.Errorf("write mark: %w", err)
 	}
 	b := r.acc.Batch()
-	r.PutMeta(b, func(m *logdb.Meta) { m.Flags, m.MarkCounter = m.Flags&^flagMarking, m.MarkCounter+1 })
+	r.PutMeta(b, func(m *logdb.Meta) { m.Flags, m.MarkCounter = m.Flags&^(flagMarking|flagOlder), m.MarkCounter+1 })
 	if err := b.Commit(true); err != nil {
 		return fmt.Errorf("write mark: %w", err)
 	}
 	r.restored, r.lostMark = false, false
+	return nil
+}
+
+// ForgetMark ends the wait for a mark that a store which is only read has lost, once
+// a look at it was believed: from then on the store is known by its place.
+func (r *Recorder) ForgetMark() error {
+	if !r.lostMark {
+		return nil
+	}
+	b := r.acc.Batch()
+	r.PutMeta(b, func(m *logdb.Meta) { m.MarkCounter = 0 })
+	if err := b.Commit(true); err != nil {
+		return fmt.Errorf("forget the mark: %w", err)
+	}
+	r.lostMark = false
 	return nil
 }
 

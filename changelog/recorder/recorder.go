@@ -27,6 +27,10 @@ const flagMarking uint64 = 1 << 1
 // flagWriting says that a scan may have written to the store.
 const flagWriting uint64 = 1 << 2
 
+// flagOlder says that a look found the store older than the log, and that no run
+// has brought it up since: the numbers that showed it are compared no more.
+const flagOlder uint64 = 1 << 3
+
 // Brake is the safety brake: what a scan may find deleted.
 type Brake struct {
 	Off     bool

@@ -244,6 +244,7 @@ type killMode struct {
 var killModes = []killMode{
 	{"first", []string{"sync"}, false, true},
 	{"later", []string{"sync"}, true, true},
+	{"auto", []string{"sync", "-s", "auto"}, true, true},
 	{"full", []string{"sync", "-f"}, true, true},
 	{"backup", []string{"backup"}, true, true},
 	{"one-way", []string{"sync", "-1"}, true, false},
@@ -265,7 +266,7 @@ func prepareKill(t testing.TB, m killMode, messages int) *pair {
 	slices.Sort(boxes)
 	n := messages / 4
 	must(t, mutate.Mutate(mutate.Options{Maildir: p.a, Flag: n, New: n, Delete: n / 2, Seed: 1}))
-	if m.name == "later" || m.name == "full" {
+	if slices.Contains([]string{"later", "auto", "full"}, m.name) {
 		must(t, mutate.Mutate(mutate.Options{Maildir: p.b, Flag: n, New: n, Delete: n / 2, Seed: 2}))
 	}
 	for i, box := range boxes {
@@ -321,7 +322,7 @@ func killRing(t *testing.T, m killMode, kills, messages int, seed uint64) {
 	}
 	want := base.bodies(base.b)
 	phases := map[string]int{}
-	r := rand.New(rand.NewPCG(seed, 1))
+	a := aim{r: rand.New(rand.NewPCG(seed, 1)), whole: whole}
 	alive, again, numbers := 0, 0, 0
 	tries := 0
 	for k := 0; k-alive < kills || long() && k < 4*kills && missed(phases) != ""; k++ {
@@ -329,12 +330,14 @@ func killRing(t *testing.T, m killMode, kills, messages int, seed uint64) {
 			break
 		}
 		restore()
-		after := time.Duration(r.Int64N(int64(whole) * 11 / 10))
+		after := a.next(phases)
 		if !base.killed(after, args...) {
 			alive++
+			a.hit(after, "", true)
 			continue
 		}
 		ph, _ := base.phase(was)
+		a.hit(after, ph, false)
 		phases[ph]++
 		id := fmt.Sprintf("mode %s seed %d kill %d after %v of %v, phase %s", m.name, seed, k, after, whole, ph)
 		code := base.run(args...)
@@ -428,7 +431,7 @@ func mapDiff(got, want map[string]int) string {
 func TestKill(t *testing.T) {
 	kills, messages := 8, 200
 	if long() {
-		kills, messages = 210, 1000
+		kills, messages = 210, 300
 	}
 	if n, err := strconv.Atoi(os.Getenv("DSYNC_KILLS")); err == nil {
 		kills = n
@@ -438,6 +441,9 @@ func TestKill(t *testing.T) {
 		seed = n
 	}
 	for _, m := range killModes {
+		if m.name == "auto" && !long() {
+			continue // as "later", but for where the state is kept
+		}
 		t.Run(m.name, func(t *testing.T) { killRing(t, m, kills, messages, seed) })
 	}
 }

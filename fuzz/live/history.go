@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"dsync/changelog"
 	"dsync/fuzz/pure"
 	"dsync/merge"
 	"dsync/store"
@@ -21,6 +22,8 @@ const (
 	NoUIDList  pure.Verb = "nouidlist"  // dovecot-uidlist of Path is deleted
 	CutUIDList pure.Verb = "cutuidlist" // its second half is lost
 	NoIndex    pure.Verb = "noindex"    // Dovecot's index files of Path are deleted
+	OldLog     pure.Verb = "oldlog"     // R's log is what it was at the last "save"; its mail is not
+	OldBoth    pure.Verb = "oldboth"    // R's mail and log are what they were at the last "save"
 )
 
 // parse reads a history: fuzz/pure's operations, and those above.
@@ -37,7 +40,7 @@ func parse(s string) ([]Op, error) {
 		var verb, path string
 		n, _ := fmt.Sscanf(strings.Replace(strings.TrimSpace(f), ":", " ", 1), "%d %s %s", &r, &verb, &path)
 		switch v := pure.Verb(verb); {
-		case n == 3 && (v == NoUIDList || v == CutUIDList || v == NoIndex):
+		case n == 2 && (v == OldLog || v == OldBoth), n == 3 && (v == NoUIDList || v == CutUIDList || v == NoIndex):
 			if err := flush(); err != nil {
 				return nil, err
 			}
@@ -74,6 +77,16 @@ func damage(ops []Op, rng *rand.Rand) []Op {
 		if ops[i].Verb == pure.SetAttr || ops[i].Verb == pure.Skew {
 			ops[i].Verb = []pure.Verb{NoUIDList, CutUIDList, NoUIDList, NoIndex}[rng.IntN(4)]
 			ops[i].Arg = ""
+		}
+	}
+	return ops
+}
+
+// oldLogs makes two restores in three those of a log, or of mail and log.
+func oldLogs(ops []Op, rng *rand.Rand) []Op {
+	for i := range ops {
+		if ops[i].Verb == pure.Restore {
+			ops[i].Verb = []pure.Verb{pure.Restore, OldLog, OldBoth}[rng.IntN(3)]
 		}
 	}
 	return ops
@@ -129,9 +142,19 @@ func (w *world) history(o Op) error {
 	}
 	switch o.Verb {
 	case pure.Save:
+		if !marked(a) {
+			return nil // what comes back without a mark is a loss, for the safety brake
+		}
+		if err := w.saveLog(o.R); err != nil {
+			return err
+		}
 		return a.save()
 	case pure.Restore:
 		err = a.restore()
+	case OldLog:
+		err = w.oldLog(o.R)
+	case OldBoth:
+		err = errors.Join(a.restore(), w.oldLog(o.R))
 	case pure.Clone:
 		// An empty store in the place of one that the log knows is not a copy but
 		// a loss, which the safety brake is for.
@@ -154,7 +177,7 @@ func (w *world) history(o Op) error {
 			w.model.dropped[t] = true
 		}
 	}
-	if o.Verb != pure.LostLog {
+	if o.Verb != pure.LostLog && o.Verb != OldLog {
 		w.model.of[o.R] = newKnowledge()
 		w.uids[o.R] = map[uidKey]string{}
 		w.nexts[o.R] = map[boxKey]store.UID{}
@@ -175,16 +198,41 @@ func marked(a account) bool {
 
 // loseLog drops a replica's account from the change log.
 func (w *world) loseLog(r int) error {
-	s, err := w.acc[r].open()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	id, _, ok, err := w.db.Lookup(s.Location())
+	id, ok, err := w.logOf(r)
 	if err != nil || !ok {
 		return err
 	}
 	return w.db.DropAccount(id)
+}
+
+// logOf is the replica that the change log has at the place of an account.
+func (w *world) logOf(r int) (id changelog.ReplicaID, ok bool, err error) {
+	s, err := w.acc[r].open()
+	if err != nil {
+		return 0, false, err
+	}
+	defer s.Close()
+	id, _, ok, err = w.db.Lookup(s.Location())
+	return id, ok, err
+}
+
+// saveLog keeps what the change log holds of a replica.
+func (w *world) saveLog(r int) error {
+	id, ok, err := w.logOf(r)
+	delete(w.saved, r)
+	if err != nil || !ok {
+		return err
+	}
+	w.saved[r], err = w.db.Copy(id)
+	return err
+}
+
+// oldLog brings back what saveLog kept; a replica that had no log then loses it.
+func (w *world) oldLog(r int) error {
+	if w.saved[r] == nil {
+		return w.loseLog(r)
+	}
+	return w.db.PutBack(w.saved[r])
 }
 
 // shrink leaves out operations as long as the history still breaks the same law.

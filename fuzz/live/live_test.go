@@ -71,6 +71,7 @@ type memKind struct {
 	mode    Mode
 	collide bool // several deliveries of one content
 	late    bool // clients give no UIDs
+	oldLogs bool // what is restored is mail, log or both
 }
 
 func (k memKind) world(seed uint64, db *logdb.DB) *world {
@@ -86,6 +87,9 @@ func (k memKind) generate(seed uint64) []Op {
 	ops := k.kind.Generate(rand.New(rand.NewPCG(seed, 177)))
 	if !k.collide {
 		ops = unique(ops)
+	}
+	if k.oldLogs {
+		ops = oldLogs(ops, rand.New(rand.NewPCG(seed, 178)))
 	}
 	return ops
 }
@@ -160,6 +164,8 @@ func TestMemory(t *testing.T) {
 		{"direct", memKind{kind: pure.Kind{Replicas: 2, Ops: 14, Direct: true}, mode: Fast}, 150},
 		{"logs", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 1}, mode: Mixed}, 100},
 		{"restored", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed}, 100},
+		{"old-logs", memKind{kind: pure.Kind{Replicas: 2, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true}, 100},
+		{"old-logs-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 22, Logs: 2}, mode: Mixed, oldLogs: true}, 100},
 	} {
 		t.Run(k.name, func(t *testing.T) { k.k.run(t, k.n) })
 	}

@@ -3,11 +3,13 @@ package live
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dsync/changelog"
 	"dsync/fuzz/pure"
 	"dsync/replay/session"
+	"dsync/store"
 )
 
 // whole is a two-way run over everything, with its laws.
@@ -33,6 +35,10 @@ func (w *world) whole(a, b int) error {
 		return err
 	}
 	bad := trouble(res)
+	if w.model.apart && nowhere(bad, before) {
+		defer w.model.partial(a, b, before, after)
+		return w.kept(before, after)
+	}
 	if after[0].text != after[1].text {
 		if res.Outcome.Equal {
 			return fmt.Errorf("P3: the run says equal; %d and %d differ:\n%s", a, b, diff(after[0].text, after[1].text))
@@ -58,6 +64,23 @@ func (w *world) whole(a, b int) error {
 		return err
 	}
 	return w.quiet(a, b)
+}
+
+// nowhere reports whether all trouble is mail that a restored side's log knows and
+// neither side holds: a third replica must bring it.
+func nowhere(bad []string, before [2]*listing) bool {
+	for _, b := range bad {
+		f := strings.Fields(b)
+		if !strings.HasSuffix(b, store.ErrNoMessage.Error()) || !slices.Contains(f, "copy:") {
+			return false
+		}
+		for _, l := range before {
+			if slices.ContainsFunc(l.msgs, func(m message) bool { return slices.Contains(f, string(m.Content.GUID)) }) {
+				return false
+			}
+		}
+	}
+	return len(bad) > 0
 }
 
 // quiet is P2: another run, started from the other side, writes nothing.

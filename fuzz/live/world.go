@@ -62,6 +62,7 @@ type world struct {
 	ids    *rand.Rand
 	states map[[2]int][]string
 	auto   map[[2]int]string
+	saved  map[int]*logdb.Copied // logs, as "save" kept them
 	runs   int
 	// between is called in each run of a history, once both stores were looked at.
 	between func()
@@ -88,7 +89,7 @@ type uidKey struct {
 
 func newWorld(seed uint64, mode Mode, db *logdb.DB) *world {
 	return &world{db: db, policy: merge.Safe, mode: mode, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ids: rand.New(rand.NewPCG(seed, 99)),
-		states: map[[2]int][]string{}, auto: map[[2]int]string{}, strict: true}
+		states: map[[2]int][]string{}, auto: map[[2]int]string{}, saved: map[int]*logdb.Copied{}, strict: true}
 }
 
 func (w *world) add(a account) {
@@ -145,7 +146,7 @@ func (w *world) run(o Op) error {
 		return nil
 	case pure.Skew, pure.Trim:
 		return nil
-	case pure.LostLog, pure.Clone, pure.Save, pure.Restore:
+	case pure.LostLog, pure.Clone, pure.Save, pure.Restore, OldLog, OldBoth:
 		return w.history(o)
 	case pure.SyncWhole:
 		if o.R == o.Peer {

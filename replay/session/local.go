@@ -47,6 +47,7 @@ type Local struct {
 	records map[changelog.Dot]*logdb.Record // by every origin
 	absent  map[changelog.Dot]bool
 	held    []Held
+	behind  bool  // the store shows less than the log has: see behindLog
 	due     []due // what is still to be looked at, by key; nil: not listed yet
 	// Over all parts of a run:
 	enter, hold changelog.Dots
@@ -64,7 +65,7 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.held = nil
+	l.held, l.behind = nil, l.behindLog(rows)
 	for _, r := range rows {
 		if r.Count > 0 {
 			l.held = append(l.held, Held{r.GUID, r.Count, r.Digest})
@@ -86,7 +87,7 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 // unsettled reports whether the log holds what the store does not, so that equal
 // vectors prove nothing.
 func (l *Local) unsettled() bool {
-	return l.Look.Restored || l.Rec.Account().Meta().Flags&recorder.FlagUnheld != 0
+	return l.Look.Restored || l.behind || l.Rec.Account().Meta().Flags&recorder.FlagUnheld != 0
 }
 
 func (l *Local) live(g store.MailboxGUID) bool {
@@ -291,7 +292,7 @@ func (l *Local) Tree(ctx context.Context, r *merge.Result, side int) error {
 	l.Result, l.Side = r, side
 	in := replay.Input{Before: l.Look.Tree, Layout: l.Look.Layout, After: r.After[side], Records: l.records, Policy: l.Policy,
 		Live: l.rest(), Held: l.live, Absent: l.absent}
-	if l.Look.Restored && len(l.reports) == 0 {
+	if (l.Look.Restored || l.behind) && len(l.reports) == 0 {
 		if err := l.restored(ctx, &in); err != nil {
 			return err
 		}

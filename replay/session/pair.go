@@ -183,7 +183,7 @@ func talk(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *P
 			}
 		}
 		if err != nil || !more {
-			return errors.Join(err, marks(ctx, recs, res, o))
+			return errors.Join(err, marks(ctx, recs, res, o, err == nil))
 		}
 		for _, e := range res.Ends {
 			e.Advance()
@@ -232,12 +232,17 @@ func (res *PairResult) note(out *Outcome) {
 }
 
 // marks rewrites the mark of each store that the run wrote to, also of a run that
-// was stopped.
-func marks(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o PairOptions) error {
+// was stopped; a store older than its log stays so until a run has brought it up.
+func marks(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o PairOptions, done bool) error {
 	var errs []error
 	for i, e := range res.Ends {
-		if o.DryRun || e.ReadOnly {
+		if e.ReadOnly && done && res.Looks[i].Braked == "" {
+			errs = append(errs, recs[i].ForgetMark())
+		}
+		if restored := res.Looks[i].Restored; o.DryRun || e.ReadOnly || restored && !done {
 			continue
+		} else if restored {
+			res.Changed[i] = true
 		}
 		for _, r := range e.Reports() {
 			res.Changed[i] = res.Changed[i] || r.Wrote()

@@ -74,7 +74,7 @@ func (p *pair) must(err error) {
 
 func (p *pair) sync(change func(*Options)) *Report {
 	p.t.Helper()
-	o := Options{Near: p.loc("A"), Far: p.loc("B"), ChangeLog: p.log()}
+	o := Options{Near: p.loc("A"), Far: p.loc("B"), ChangeLog: p.log(), LockWait: 10 * time.Second} // a child being started holds our locks for a moment
 	if change != nil {
 		change(&o)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"dsync/merge"
 	"dsync/replay"
@@ -84,6 +86,10 @@ func (r *run) outcome() {
 		r.item(Item{Side: sideNames[0], Mailbox: n, What: "mailbox", Exit: ExitAgain,
 			Reason: "its UIDVALIDITY differs, which a run limited to some mail cannot settle: run once without -t, -e, -I and -O"})
 	}
+	if src := r.source(); r.o.Mode == Backup && !out.Equal && r.res.Looks[src].Restored {
+		r.item(Item{Side: sideNames[src], What: "account", Exit: ExitData,
+			Reason: "it is older than its change log, and what it lacks was not taken for deleted: sync it once, then back it up"})
+	}
 	if r.unexplained() && r.res.Whole {
 		r.item(Item{Side: sideNames[0], What: "account", Reason: "both sides still differ after a full comparison; run again, and if that does not help, please report it", Exit: ExitAgain})
 	}
@@ -135,6 +141,9 @@ func (r *run) finish(err error) {
 		exits = append(exits, exit)
 	}
 	r.rep.Exit = Combine(exits...)
+	// Equal digests are no promise where something is still to be done: a store that
+	// was restored shows less than its log has.
+	r.rep.Equal = r.rep.Equal && r.rep.Exit == ExitOK
 }
 
 // steps prints a plan.
@@ -155,8 +164,8 @@ func (r *run) steps(i int, p *replay.Plan, policy *merge.Policy) {
 	for _, n := range p.Unsubscribe {
 		add(Step{Do: "unsubscribe", Mailbox: n})
 	}
-	for k, v := range p.Attrs {
-		add(Step{Do: "attribute", What: k + "=" + v})
+	for _, k := range slices.Sorted(maps.Keys(p.Attrs)) {
+		add(Step{Do: "attribute", What: k + "=" + p.Attrs[k]})
 	}
 	for _, b := range p.Boxes {
 		for _, it := range b.Adds {
