@@ -4,6 +4,7 @@
 #   make test     what every change must pass: vet and all tests (TIMEOUT for each package)
 #   make race     the tests under the race detector
 #   make crash    every crash image and 200 kills a mode, not a sample (long)
+#   make explore  every pair of short histories: all modes and policies, three operations (hours)
 #   make fuzz     every native fuzz target for FUZZTIME (a minute each)
 #   make interop  the rings that need Dovecot, which must then be there
 #   make bench    side by side with doveadm sync, mbsync and cp (BENCH: its flags)
@@ -28,7 +29,7 @@ ifdef DSYNC_SHARED
 export DSYNC_SHARED := $(abspath $(DSYNC_SHARED))
 endif
 
-.PHONY: build test race crash fuzz interop bench lint demo clean
+.PHONY: build test race crash explore fuzz interop bench lint demo clean
 
 build:
 	$(GO) build -o dsync ./cmd/dsync
@@ -43,6 +44,19 @@ race:
 crash:
 	DSYNC_CRASH=long DSYNC_CRASH_SEEDS=$${DSYNC_CRASH_SEEDS:-50} $(TALLY) -count 1 -timeout 4h \
 		-run 'Crash|Kill|Error|Cancel|Mutants' ./fuzz/crash ./changelog/logdb ./store/maildir
+
+# Each search keeps its progress in EXPLORE and goes on from there.
+EXPLORE ?= explore-progress
+explore: build
+	@mkdir -p $(EXPLORE)
+	./dsync -v lab explore --modes all --resume $(EXPLORE)/small.json
+	./dsync -v lab explore --messages 3 --flags 2 --modes all --resume $(EXPLORE)/large.json
+	./dsync -v lab explore --replicas 3 --messages 3 --flags 2 --ops 1 --resume $(EXPLORE)/triples.json
+	for p in $$(./dsync lab policy list | awk '$$1 !~ /^(left-wins|right-wins|random)$$/ { print $$1 }'); do \
+		./dsync -v lab explore --flags 3 --modes parts --policy $$p --resume $(EXPLORE)/$$p.json || test $$p = crdt-pluto || exit 1; \
+	done
+	./dsync -v lab explore --messages 1 --mailboxes 1 --flags 2 --ops 3 --modes all --resume $(EXPLORE)/three-one.json
+	./dsync -v lab explore --ops 3 --resume $(EXPLORE)/three.json
 
 fuzz:
 	@$(GO) list ./... | while read -r p; do \
@@ -68,4 +82,4 @@ demo: build
 	@sh cmd/internal/demo/demo.sh ./dsync
 
 clean:
-	rm -rf dsync bench-*.json
+	rm -rf dsync bench-*.json explore-progress

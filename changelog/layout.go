@@ -19,10 +19,11 @@ type Tree struct {
 type Slot struct {
 	Path    store.Name
 	Parent  *Slot
-	Holder  *Node   // whose UIDVALIDITY and UIDs are shown; nil: not selectable
-	Members []*Node // every node shown here, holder, leftovers and tombstones, by GUID
-	Shown   bool    // selectable, or a \Noselect parent of something shown
-	Loser   bool    // shown under another name because a later one holds it
+	Holder  *Node     // whose UIDVALIDITY and UIDs are shown; nil: not selectable
+	Members []*Node   // every node shown here, holder, leftovers and tombstones, by GUID
+	Shown   bool      // selectable, or a \Noselect parent of something shown
+	Loser   bool      // shown under another name because a later one holds it
+	kids    []*placed // while it is laid out: what lies below it
 }
 
 // Layout is what a tree shows: a pure function of its nodes and of which of them
@@ -42,22 +43,12 @@ func (l *Layout) In(g store.MailboxGUID) *Slot { return l.in[g] }
 //
 // The rules are tree.md 4, 5, 8 and 10.
 func (t *Tree) Layout(live func(store.MailboxGUID) bool) *Layout {
-	b := layouter{
-		live: live, byGUID: map[store.MailboxGUID]*Node{}, parent: map[*Node]*Node{},
-		kids: map[*Node][]*Node{}, place: map[*Node]PlaceWrite{},
-		out: &Layout{ByPath: map[store.Name]*Slot{}, in: map[store.MailboxGUID]*Slot{}},
-	}
+	b := layouter{live: live, out: &Layout{ByPath: make(map[store.Name]*Slot, len(t.Nodes)), in: make(map[store.MailboxGUID]*Slot, len(t.Nodes))}}
 	b.link(t.Nodes)
 	b.level(nil, b.top)
-	for _, s := range b.out.ByPath {
-		b.out.Slots = append(b.out.Slots, s)
-	}
 	slices.SortFunc(b.out.Slots, func(x, y *Slot) int { return store.CompareNames(x.Path, y.Path) })
-	for i := len(b.out.Slots) - 1; i >= 0; i-- {
-		s := b.out.Slots[i]
-		s.Shown = s.Shown || s.Holder != nil
-	}
 	for _, s := range b.out.Slots {
+		s.Shown = s.Shown || s.Holder != nil
 		for p := s; s.Holder != nil && p.Parent != nil; p = p.Parent {
 			p.Parent.Shown = true
 		}
@@ -66,45 +57,55 @@ func (t *Tree) Layout(live func(store.MailboxGUID) bool) *Layout {
 }
 
 type layouter struct {
-	live   func(store.MailboxGUID) bool
-	byGUID map[store.MailboxGUID]*Node
-	parent map[*Node]*Node
-	kids   map[*Node][]*Node
-	place  map[*Node]PlaceWrite
-	top    []*Node
-	out    *Layout
+	live func(store.MailboxGUID) bool
+	top  []*placed
+	out  *Layout
+}
+
+// placed is a node with its winning place, and what lies below it.
+type placed struct {
+	*Node
+	at     PlaceWrite
+	name   string
+	inbox  bool
+	lost   bool // the name, to another
+	parent *placed
+	kids   []*placed
 }
 
 // link finds each node's parent, in the order of the winning writes; one that
 // would close a cycle goes to the top level.
 func (b *layouter) link(nodes []*Node) {
-	var all []*Node
+	room := make([]placed, 0, len(nodes)) // never grows: all points into it
+	all := make([]*placed, 0, len(nodes))
+	byGUID := make(map[store.MailboxGUID]*placed, len(nodes))
 	for _, n := range nodes {
 		if n.IsAccount() {
 			continue
 		}
-		p, ok := n.Place()
+		at, ok := n.Place()
 		if !ok {
 			continue
 		}
-		for _, g := range n.GUIDs {
-			b.byGUID[g] = n
+		room = append(room, placed{Node: n, at: at, name: at.Path.Base(), inbox: n.IsInbox()})
+		p := &room[len(room)-1]
+		if p.inbox {
+			p.name = string(store.Inbox)
 		}
-		b.place[n] = p
-		all = append(all, n)
+		for _, g := range n.GUIDs {
+			byGUID[g] = p
+		}
+		all = append(all, p)
 	}
-	slices.SortFunc(all, func(x, y *Node) int {
-		p, q := b.place[x], b.place[y]
-		return cmp.Or(laterPlace(p, q), x.GUID().Compare(y.GUID()))
-	})
+	slices.SortFunc(all, func(x, y *placed) int { return cmp.Or(laterPlace(x.at, y.at), x.GUID().Compare(y.GUID())) })
 	for _, n := range all {
-		p := b.byGUID[b.place[n].Parent]
-		if n.IsInbox() {
+		p := byGUID[n.at.Parent]
+		if n.inbox {
 			p = nil
 		}
-		for q := p; q != nil; q = b.parent[q] {
+		for q := p; q != nil; q = q.parent {
 			if q == n {
-				b.out.Cycles = append(b.out.Cycles, n)
+				b.out.Cycles = append(b.out.Cycles, n.Node)
 				p = nil
 				break
 			}
@@ -113,23 +114,16 @@ func (b *layouter) link(nodes []*Node) {
 			b.top = append(b.top, n)
 			continue
 		}
-		b.parent[n] = p
-		b.kids[p] = append(b.kids[p], n)
+		n.parent = p
+		p.kids = append(p.kids, n)
 	}
-}
-
-func (b *layouter) name(n *Node) string {
-	if n.IsInbox() {
-		return string(store.Inbox)
-	}
-	return b.place[n].Path.Base()
 }
 
 // mailbox reports whether n holds its place by a create, leftover whether it
 // holds mail or a delivery's presence only.
-func (b *layouter) mailbox(n *Node) bool { return n.Created() || n.IsInbox() }
+func (n *placed) mailbox() bool { return n.inbox || n.Created() }
 
-func (b *layouter) leftover(n *Node) bool {
+func (b *layouter) leftover(n *placed) bool {
 	if len(n.Presence) > 0 {
 		return true
 	}
@@ -137,97 +131,104 @@ func (b *layouter) leftover(n *Node) bool {
 }
 
 // level lays out the nodes of one level below the slot up.
-func (b *layouter) level(up *Slot, nodes []*Node) {
-	byName := map[string][]*Node{}
-	for _, n := range nodes {
-		byName[b.name(n)] = append(byName[b.name(n)], n)
-	}
-	var losers []*Node
-	slots := map[string]*Slot{}
-	for name, ns := range byName {
-		s := b.slot(up, name)
-		slots[name] = s
-		holder, lost := b.contest(ns)
-		s.Holder = holder
-		for _, n := range ns {
-			if !slices.Contains(lost, n) {
-				s.Members = append(s.Members, n)
+func (b *layouter) level(up *Slot, nodes []*placed) {
+	slices.SortFunc(nodes, func(x, y *placed) int { return cmp.Or(cmp.Compare(x.name, y.name), x.GUID().Compare(y.GUID())) })
+	first := len(b.out.Slots)
+	var losers []*placed
+	for i := 0; i < len(nodes); {
+		j := i + 1
+		for j < len(nodes) && nodes[j].name == nodes[i].name {
+			j++
+		}
+		s := b.slot(up, nodes[i].name)
+		if holder := b.contest(nodes[i:j]); holder != nil {
+			s.Holder = holder.Node
+		}
+		for _, n := range nodes[i:j] {
+			if n.lost {
+				losers = append(losers, n)
+			} else {
+				s.Members = append(s.Members, n.Node)
+				b.out.hold(n, s)
 			}
 		}
-		losers = append(losers, lost...)
+		i = j
 	}
-	slices.SortFunc(losers, func(x, y *Node) int { return x.GUID().Compare(y.GUID()) })
+	slices.SortFunc(losers, func(x, y *placed) int { return x.GUID().Compare(y.GUID()) })
 	for _, n := range losers {
-		name := loserName(b.name(n), n.GUID(), func(s string) bool { return slots[s] != nil })
+		name := loserName(n.name, n.GUID(), func(s string) bool { return b.out.ByPath[childOf(up, s)] != nil })
 		s := b.slot(up, name)
-		slots[name] = s
-		s.Holder, s.Members, s.Loser = n, []*Node{n}, true
+		s.Holder, s.Members, s.Loser = n.Node, []*Node{n.Node}, true
+		b.out.hold(n, s)
 	}
-	for _, s := range slots {
-		slices.SortFunc(s.Members, func(x, y *Node) int { return x.GUID().Compare(y.GUID()) })
-		var kids []*Node
-		for _, n := range s.Members {
-			for _, g := range n.GUIDs {
-				b.out.in[g] = s
-			}
-			kids = append(kids, b.kids[n]...)
-		}
-		if len(kids) > 0 {
+	for _, n := range nodes {
+		s := b.out.in[n.GUID()]
+		s.kids = append(s.kids, n.kids...)
+	}
+	for _, s := range b.out.Slots[first:] {
+		if kids := s.kids; len(kids) > 0 {
+			s.kids = nil
 			b.level(s, kids)
 		}
 	}
 }
 
-func (b *layouter) slot(up *Slot, name string) *Slot {
-	s := &Slot{Parent: up}
-	if up != nil {
-		s.Path = up.Path.Child(name)
-	} else {
-		s.Path = store.Name(name)
+// hold notes that a slot shows a node.
+func (l *Layout) hold(n *placed, s *Slot) {
+	for _, g := range n.GUIDs {
+		l.in[g] = s
 	}
+}
+
+func childOf(up *Slot, name string) store.Name {
+	if up == nil {
+		return store.Name(name)
+	}
+	return up.Path.Child(name)
+}
+
+func (b *layouter) slot(up *Slot, name string) *Slot {
+	s := &Slot{Parent: up, Path: childOf(up, name)}
 	b.out.ByPath[s.Path] = s
+	b.out.Slots = append(b.out.Slots, s)
 	return s
 }
 
 // contest decides who holds a place: the mailbox placed last; if there is none,
-// the leftover placed last. Where all have it so, the one placed first. Other
-// mailboxes lose the name, other leftovers join.
-func (b *layouter) contest(ns []*Node) (holder *Node, lost []*Node) {
+// the leftover placed last; nil: nobody. Where all have it so, the one placed first.
+// Other mailboxes lose the name, other leftovers join.
+func (b *layouter) contest(ns []*placed) (holder *placed) {
 	by := EarlierWins
 	for _, n := range ns {
 		if n.Chosen.Name != by {
 			by = LaterWins
 		}
 	}
-	later := func(x, y *Node) bool {
-		if x.IsInbox() != y.IsInbox() {
-			return x.IsInbox()
-		}
-		p, q := b.place[x], b.place[y]
-		return cmp.Or(by.wins(p.Write, q.Write, cmp.Compare(q.Path, p.Path)), y.GUID().Compare(x.GUID())) > 0
-	}
 	for _, n := range ns {
-		if !b.mailbox(n) {
-			continue
-		}
-		if holder == nil || later(n, holder) {
+		if n.mailbox() && (holder == nil || n.beats(holder, by)) {
 			holder = n
 		}
 	}
 	if holder != nil {
 		for _, n := range ns {
-			if n != holder && b.mailbox(n) {
-				lost = append(lost, n)
-			}
+			n.lost = n != holder && n.mailbox()
 		}
-		return holder, lost
+		return holder
 	}
 	for _, n := range ns {
-		if b.leftover(n) && (holder == nil || later(n, holder)) {
+		if b.leftover(n) && (holder == nil || n.beats(holder, by)) {
 			holder = n
 		}
 	}
-	return holder, nil
+	return holder
+}
+
+// beats reports whether n comes before o in a contest for a name.
+func (n *placed) beats(o *placed, by Choice) bool {
+	if n.inbox != o.inbox {
+		return n.inbox
+	}
+	return cmp.Or(by.wins(n.at.Write, o.at.Write, cmp.Compare(o.at.Path, n.at.Path)), o.GUID().Compare(n.GUID())) > 0
 }
 
 // loserName is "Z-" and 8 hexadecimal digits of the GUID, lengthened until free.

@@ -29,6 +29,9 @@ type Side struct {
 	Seen     changelog.Dots
 	Tree     *changelog.Tree
 	Messages []*changelog.Message
+	// Layout is what Tree shows, if the caller has it at hand; it must be that of
+	// Messages and Rest. nil: Merge computes it.
+	Layout *changelog.Layout
 	// Rest reports whether the side holds mail of a mailbox outside Messages; nil
 	// if Messages is all.
 	Rest func(store.MailboxGUID) bool
@@ -125,7 +128,9 @@ func Merge(a, b Side, opt Options) *Result {
 	m := newMerger(a, b, opt)
 	m.out.seen = [2]changelog.Dots{a.Seen, b.Seen}
 	for s := range m.side {
-		m.before[s] = m.side[s].Tree.Layout(m.holds(s))
+		if m.before[s] = m.side[s].Layout; m.before[s] == nil {
+			m.before[s] = m.side[s].Tree.Layout(m.holds(s))
+		}
 	}
 	switch opt.Direction {
 	case OneWay:
@@ -209,9 +214,12 @@ func (m *merger) emit() {
 	part := func(c *class) bool { return up[c.out] }
 	for s := range m.side {
 		after := &m.out.After[s]
-		if m.inside == nil {
+		switch {
+		case m.inside == nil && s == 1:
+			after.Tree = m.tree // nobody changes it any more
+		case m.inside == nil:
 			after.Tree = m.tree.Clone()
-		} else {
+		default:
 			after.Tree = m.partTree(s)
 		}
 		m.keepOwn(s, after.Tree)

@@ -8,11 +8,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"dsync/cmd/internal/engine"
+
+	"dsync/fuzz/explore"
 )
 
 // parse reads a command line: global options, a command, its options, its words.
 func parse(args []string) (*values, *command, []string, error) {
-	v := &values{lockWait: defaultLockWait, maxDelete: defaultBrake}
+	v := &values{lockWait: defaultLockWait, maxDelete: defaultBrake, explore: exploreValues{Options: explore.Defaults}}
 	words, err := scan(flagSet(v, nil), args, false)
 	if err != nil {
 		return v, nil, nil, usage(err)

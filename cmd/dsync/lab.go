@@ -57,6 +57,7 @@ func labCommands() []*command {
 			about: []string{"With --traces: what a trace is, as JSON and as a TLA+ module."},
 			exits: []exitLine{{"0", "printed"}},
 		},
+		labExploreCommand(),
 	}, slices.Concat(labPolicyCommands(), labTraceCommands(), labCheckCommands())...)
 }
 

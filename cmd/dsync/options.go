@@ -43,6 +43,7 @@ type values struct {
 	policy    string
 	lab       labValues
 	bounds    bounds
+	explore   exploreValues
 
 	idle    []string // options that have nothing to do
 	missing error    // an option that is not built
@@ -147,7 +148,7 @@ var options = append([]*option{
 	{"o", "output", "FILE", "Write to this file, not to standard output.", one + " lab-import ", func(v *values, s string) error { v.lab.output = s; return nil }},
 	{"", "traces", "", "Describe traces instead.", " lab-language ", on(func(v *values) *bool { return &v.lab.traces })},
 	{"", "csv", "", "Print comma-separated values, a line for each scenario and column.", " lab-run lab-compare ", on(func(v *values) *bool { return &v.lab.csv })},
-	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes lab-test ", on(func(v *values) *bool { return &v.json })},
+	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes lab-test lab-explore ", on(func(v *values) *bool { return &v.json })},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
 	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},
@@ -163,7 +164,7 @@ var options = append([]*option{
 	{"o", "setting", "KEY=VALUE", "Override a setting; may be repeated.", "*", func(v *values, s string) error { v.settings = append(v.settings, s); return nil }},
 	{"c", "config", "FILE", "Read settings from a file of key = value lines.", "*", func(v *values, s string) error { v.config = s; return nil }},
 	{"h", "help", "", "Print help.", "*", on(func(v *values) *bool { return &v.help })},
-}, checkOptions...)
+}, slices.Concat(checkOptions, exploreOptions)...)
 
 func (v *values) setState(s string) error {
 	v.state, v.hasState = s, true

@@ -59,14 +59,26 @@ func (c *Coverage) meet(a, b *Replica) {
 	delete(c.reset, b.Name)
 	for x := range kinds[0] {
 		for y := range kinds[1] {
-			if slices.Index(Kinds, x) > slices.Index(Kinds, y) {
-				x, y := y, x
-				c.Cells[[2]string{x, y}]++
-				continue
-			}
-			c.Cells[[2]string{x, y}]++
+			c.Hit(x, y, 1)
 		}
 	}
+}
+
+// Hit counts the cell of two kinds, in whichever order, n times.
+func (c *Coverage) Hit(x, y string, n int) {
+	if slices.Index(Kinds, x) > slices.Index(Kinds, y) {
+		x, y = y, x
+	}
+	c.Cells[[2]string{x, y}] += n
+}
+
+// KindOf is the row of the matrix that a client's operation belongs to; "" if it has
+// none.
+func KindOf(v Verb) string {
+	if v == ResetUIDs {
+		return "UV"
+	}
+	return kindOf[v]
 }
 
 // Missing lists the cells that were never hit.

@@ -194,6 +194,11 @@ func (w *World) Converge() error {
 	if err := w.sweep(); err != nil {
 		return err
 	}
+	return w.Settle()
+}
+
+// Settle is Converge where every change has had a path to every replica already.
+func (w *World) Settle() error {
 	if err := w.asked(w.equal("P17: after one sweep", false)); err != nil {
 		return err
 	}

@@ -1,11 +1,11 @@
 package pure
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"dsync/changelog"
 	"dsync/merge"
@@ -15,134 +15,95 @@ import (
 // Laws that compare what two replicas held before a whole run with what they hold
 // after it.
 
-// Encode is a merge's result as bytes (P5).
-func Encode(r *merge.Result) []byte {
-	var b []byte
-	for s := range r.After {
-		a := &r.After[s]
-		if a.Tree != nil {
-			for _, n := range a.Tree.Nodes {
-				b = changelog.AppendNode(b, n)
-			}
-			for _, x := range a.Tree.Bare {
-				b = changelog.AppendBare(b, x)
-			}
-			b = changelog.AppendUVs(b, a.Tree.UVs)
-		}
-		for _, m := range a.Messages {
-			b = changelog.AppendMessage(b, m)
-		}
-		for _, d := range a.Drop {
-			b = changelog.AppendDot(b, d)
-		}
-		in := r.Enter(s, nil)
-		b = changelog.AppendDots(b, &in)
-	}
-	for _, d := range r.Decisions {
-		b = fmt.Appendf(b, "%d %s %v %s %s %d %s|%s|%s\n", d.Rule, d.Name, d.Message, d.Mailbox, d.GUID, d.UID, d.Kept, d.Lost, d.Reason)
-	}
-	return b
-}
-
-// repeatable is P5: the same input, in another order of the working sets, gives
-// the same bytes.
-func (w *World) repeatable(a, b *Replica) error {
+// repeatable is P5 and P4 for the merge itself, of which res is the result: exchanged
+// sides, and another order of the working sets, give the same bytes. Whatever is made
+// of a result depends on it alone, so that a run from the other side ends alike.
+func (w *World) repeatable(a, b *Replica, res *merge.Result) error {
 	opt := merge.Options{Policy: w.Policy}
+	before := [2]*merge.Side{a.deep(), b.deep()}
 	x, y := a.Side(), b.Side()
-	before := [2][]byte{encodeSide(x), encodeSide(y)}
-	one := merge.Merge(x, y, opt)
-	if !bytes.Equal(before[0], encodeSide(x)) || !bytes.Equal(before[1], encodeSide(y)) {
-		return fmt.Errorf("P5: the merge of %d and %d changed its input", a.Name, b.Name)
-	}
 	rng := rand.New(rand.NewPCG(uint64(len(x.Messages)), uint64(len(y.Messages))))
-	for _, s := range []*merge.Side{&x, &y} {
+	shuffled := func(s merge.Side) merge.Side {
+		s.Messages = slices.Clone(s.Messages)
 		rng.Shuffle(len(s.Messages), func(i, j int) { s.Messages[i], s.Messages[j] = s.Messages[j], s.Messages[i] })
+		return s
 	}
-	two := merge.Merge(x, y, opt)
-	if e, f := Encode(one), Encode(two); !bytes.Equal(e, f) {
-		return fmt.Errorf("P5: two merges of %d and %d give other bytes", a.Name, b.Name)
+	if got := merge.Merge(shuffled(y), shuffled(x), opt); !sameResult(res, got, true) {
+		// Which of the two it was.
+		var p4, p5 error
+		if again := merge.Merge(shuffled(x), shuffled(y), opt); !sameResult(res, again, false) {
+			p5 = fmt.Errorf("P5: two merges of %d and %d give other bytes", a.Name, b.Name)
+		}
+		if swapped := merge.Merge(y, x, opt); p5 == nil || !sameResult(res, swapped, true) {
+			p4 = fmt.Errorf("P4: exchanged sides give other bytes or decisions\n%s\n%s", brief(res.Decisions), brief(swapped.Decisions))
+		}
+		for _, err := range []error{p5, p4} {
+			if err := w.asked(err); err != nil {
+				return err
+			}
+		}
+	}
+	if !sameSide(before[0], &x) || !sameSide(before[1], &y) {
+		return w.asked(fmt.Errorf("P5: the merge of %d and %d changed its input", a.Name, b.Name))
 	}
 	return nil
 }
 
-// exchanged is P4 for the merge itself: exchanged sides, exchanged result.
-func (w *World) exchanged(a, b *Replica) error {
-	opt := merge.Options{Policy: w.Policy}
-	x, y := a.Side(), b.Side()
-	one, swap := merge.Merge(x, y, opt), merge.Merge(y, x, opt)
-	swap.After[0], swap.After[1] = swap.After[1], swap.After[0]
-	for s := range 2 {
-		in, out := one.Enter(s, nil), swap.Enter(1-s, nil)
-		if !in.Equal(&out) {
-			return fmt.Errorf("P4: exchanged sides enter other dots")
-		}
+// brief lists decisions for a message.
+func brief(ds []merge.Decision) string {
+	if len(ds) == 0 {
+		return "no decision"
 	}
-	var kept [2][]byte
-	for i, r := range []*merge.Result{one, swap} {
-		for s := range r.After {
-			for _, n := range r.After[s].Tree.Nodes {
-				kept[i] = changelog.AppendNode(kept[i], n)
-			}
-			for _, m := range r.After[s].Messages {
-				kept[i] = changelog.AppendMessage(kept[i], m)
-			}
-		}
-		for _, d := range r.Decisions {
-			kept[i] = fmt.Appendf(kept[i], "%d %v %s %s|%s\n", d.Rule, d.Message, d.Mailbox, d.Kept, d.Lost)
-		}
+	var out []string
+	for _, d := range ds {
+		out = append(out, fmt.Sprintf("rule %d in %s: %s stands, not %s", d.Rule, d.Mailbox, d.Kept, d.Lost))
 	}
-	if !bytes.Equal(kept[0], kept[1]) {
-		return fmt.Errorf("P4: exchanged sides give other bytes or decisions\n%v\n%v", one.Decisions, swap.Decisions)
-	}
-	return nil
-}
-
-func encodeSide(s merge.Side) (b []byte) {
-	for _, n := range s.Tree.Nodes {
-		b = changelog.AppendNode(b, n)
-	}
-	for _, x := range s.Tree.Bare {
-		b = changelog.AppendBare(b, x)
-	}
-	b = changelog.AppendUVs(b, s.Tree.UVs)
-	for _, m := range s.Messages {
-		b = changelog.AppendMessage(b, m)
-	}
-	return changelog.AppendDots(b, &s.Seen)
+	return strings.Join(out, "; ")
 }
 
 // closed is the part of P24 of that name: a merge makes no write. What a replica
 // holds after a whole run is made of writes that one of the two held before.
 func closed(a, b, after *Replica) error {
-	had := map[string]bool{}
-	each := func(m *changelog.Message, f func(string)) {
-		for _, o := range m.Origins {
-			f(fmt.Sprint("origin ", o))
-		}
-		for _, w := range m.Presence {
-			f(fmt.Sprint("place ", w))
-		}
-		for _, w := range m.Flags {
-			f(fmt.Sprint("flag ", w))
-		}
-		for _, w := range m.Keywords {
-			f(fmt.Sprint("keyword ", w))
-		}
-	}
+	had := make(map[written]bool, 32)
 	for _, r := range []*Replica{a, b} {
 		for _, m := range r.Messages {
-			each(m, func(s string) { had[s] = true })
+			eachWritten(m, func(x written) { had[x] = true })
 		}
 	}
 	var err error
 	for _, m := range after.Messages {
-		each(m, func(s string) {
-			if !had[s] {
-				err = fmt.Errorf("P24-closed: %s of %s was made by the merge", s, m.Content.GUID)
+		eachWritten(m, func(x written) {
+			if !had[x] {
+				err = fmt.Errorf("P24-closed: %v of %s was made by the merge", x, m.Content.GUID)
 			}
 		})
 	}
 	return err
+}
+
+// written is one write of a message with its value.
+type written struct {
+	what string
+	changelog.Write
+	mailbox   store.MailboxGUID
+	flag      store.Flags
+	keyword   string
+	set, back bool
+}
+
+func eachWritten(m *changelog.Message, f func(written)) {
+	for _, o := range m.Origins {
+		f(written{what: "origin", Write: o})
+	}
+	for _, w := range m.Presence {
+		f(written{what: "place", Write: w.Write, mailbox: w.Mailbox})
+	}
+	for _, w := range m.Flags {
+		f(written{what: "flag", Write: w.Write, flag: w.Flag, set: w.Set, back: w.Back})
+	}
+	for _, w := range m.Keywords {
+		f(written{what: "keyword", Write: w.Write, keyword: w.Name, set: w.Set, back: w.Back})
+	}
 }
 
 // noLoss is P6 and P8 for one run: what is live at one side and unknown to the

@@ -117,7 +117,7 @@ func (w *World) limited(a, b *Replica, o Op) error {
 	}
 	a0, b0 := a.Clone(), b.Clone()
 	before := a.Dump(w.Policy, true)
-	if err := w.sync(a, b, opt, nil); err != nil {
+	if _, err := w.sync(a, b, opt, nil); err != nil {
 		return err
 	}
 	w.Reported = append(w.Reported, w.Decisions...)
@@ -139,7 +139,7 @@ func (w *World) limited(a, b *Replica, o Op) error {
 		return nil
 	}
 	after := b.Dump(w.Policy, true)
-	if err := w.sync(a, b, opt, nil); err != nil {
+	if _, err := w.sync(a, b, opt, nil); err != nil {
 		return err
 	}
 	if again := b.Dump(w.Policy, true); again != after {

@@ -170,39 +170,19 @@ func (r *Replica) newEpoch(seq uint64) {
 		r.Seq++
 		names[changelog.Dot{Replica: old, Seq: q}] = changelog.Dot{Replica: r.ID, Seq: r.Seq}
 	}
-	ren := func(d *changelog.Dot) {
-		if n, ok := names[*d]; ok {
-			*d = n
+	renamed := func(d changelog.Dot) changelog.Dot {
+		if n, ok := names[d]; ok {
+			return n
 		}
+		return d
 	}
-	dots := func(s changelog.Dots) changelog.Dots {
-		var out changelog.Dots
+	r.rewrite(func(w *changelog.Write) { w.Dot = renamed(w.Dot) }, func(s changelog.Dots) (out changelog.Dots) {
 		s.Each(func(d changelog.Dot) bool {
-			ren(&d)
-			out.Add(d)
+			out.Add(renamed(d))
 			return true
 		})
 		return out
-	}
-	r.Seen = dots(r.Seen)
-	msgs := map[changelog.Dot]*changelog.Message{}
-	for _, m := range r.Messages {
-		renameMessage(m, ren)
-		m.Past = dots(m.Past)
-		msgs[m.ID()] = m
-	}
-	r.Messages = msgs
-	for _, n := range r.Tree.Nodes {
-		renameNode(n, ren)
-		n.Past = dots(n.Past)
-	}
-	for _, b := range r.Tree.Bare {
-		for i := range b.Subs {
-			ren(&b.Subs[i].Dot)
-		}
-		b.Past = dots(b.Past)
-	}
-	r.changed()
+	})
 }
 
 // trim drops from r what every replica has seen in full: tombstones, and the dots
@@ -213,6 +193,7 @@ func (w *World) trim(r *Replica) {
 		beyond := all.Minus(&x.Seen)
 		all = all.Minus(&beyond)
 	}
+	r.own()
 	for d, m := range r.Messages {
 		ds := m.Mentions()
 		if !m.Live() && all.Covers(&ds) {
@@ -228,48 +209,4 @@ func (w *World) trim(r *Replica) {
 		b.Past = b.Past.Minus(&all)
 	}
 	r.changed()
-}
-
-func renameMessage(m *changelog.Message, ren func(*changelog.Dot)) {
-	by := func(a, b changelog.Write) int { return a.Dot.Compare(b.Dot) }
-	for i := range m.Origins {
-		ren(&m.Origins[i].Dot)
-	}
-	slices.SortFunc(m.Origins, by)
-	for i := range m.Presence {
-		ren(&m.Presence[i].Dot)
-	}
-	slices.SortFunc(m.Presence, func(a, b changelog.Presence) int { return by(a.Write, b.Write) })
-	for i := range m.Flags {
-		ren(&m.Flags[i].Dot)
-	}
-	changelog.SortFlags(m.Flags)
-	for i := range m.Keywords {
-		ren(&m.Keywords[i].Dot)
-	}
-	changelog.SortKeywords(m.Keywords)
-}
-
-func renameNode(n *changelog.Node, ren func(*changelog.Dot)) {
-	by := func(a, b changelog.Write) int { return a.Dot.Compare(b.Dot) }
-	for i := range n.Creates {
-		ren(&n.Creates[i].Dot)
-	}
-	changelog.SortCreates(n.Creates)
-	for i := range n.Places {
-		ren(&n.Places[i].Dot)
-	}
-	slices.SortFunc(n.Places, func(a, b changelog.PlaceWrite) int { return by(a.Write, b.Write) })
-	for i := range n.Presence {
-		ren(&n.Presence[i].Dot)
-	}
-	slices.SortFunc(n.Presence, func(a, b changelog.NodePresence) int { return by(a.Write, b.Write) })
-	for i := range n.Subs {
-		ren(&n.Subs[i].Dot)
-	}
-	slices.SortFunc(n.Subs, func(a, b changelog.BoolWrite) int { return by(a.Write, b.Write) })
-	for i := range n.Attrs {
-		ren(&n.Attrs[i].Dot)
-	}
-	changelog.SortAttrs(n.Attrs)
 }

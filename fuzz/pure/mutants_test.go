@@ -93,7 +93,7 @@ func tryMutant(dir string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-short", "-failfast", "-vet=off", "./fuzz/pure")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "DSYNC_MUTANTS=", "DSYNC_EXHAUSTIVE=", "DSYNC_HISTORIES=")
+	cmd.Env = append(os.Environ(), "DSYNC_MUTANTS=", "DSYNC_HISTORIES=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

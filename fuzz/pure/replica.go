@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dsync/changelog"
@@ -46,6 +47,11 @@ type Replica struct {
 	bySlot map[*changelog.Slot][]*changelog.Message
 	liveIn map[store.MailboxGUID]bool
 	dumps  map[dumpKey]string
+	list   []*changelog.Message // by ID
+	asWas  *merge.Side          // a copy that shares nothing, for P5
+	// lent: others may hold the same tree and entries; lentRecord: the same record
+	// of what was shown. Whoever changes them takes a copy first.
+	lent, lentRecord bool
 }
 
 type dumpKey struct {
@@ -54,7 +60,13 @@ type dumpKey struct {
 }
 
 // changed forgets what was derived from the replica's entries.
-func (r *Replica) changed() { r.layout, r.bySlot, r.liveIn, r.dumps = nil, nil, nil, nil }
+func (r *Replica) changed() {
+	r.layout, r.liveIn = nil, nil
+	r.renumbered()
+}
+
+// renumbered forgets what was derived, but for the layout, which goes by no numbers.
+func (r *Replica) renumbered() { r.bySlot, r.dumps, r.list, r.asWas = nil, nil, nil, nil }
 
 type boxKey struct {
 	path store.Name
@@ -171,20 +183,65 @@ func (r *Replica) In(s *changelog.Slot) []*changelog.Message {
 	return r.bySlot[s]
 }
 
-// Clone copies the replica; the copy shares nothing but the clock's source.
+// Clone copies the replica. The copy may be used by another goroutine than the
+// original; but of Clone itself and what changes the replica one at a time.
 func (r *Replica) Clone() *Replica {
-	c := *r
-	c.changed()
-	c.Seen = r.Seen.Clone()
-	c.Tree = r.Tree.Clone()
-	c.Messages = make(map[changelog.Dot]*changelog.Message, len(r.Messages))
-	for d, m := range r.Messages {
-		c.Messages[d] = m.Clone()
+	if !r.lent || !r.lentRecord { // a replica that is shared may be cloned at once by many
+		r.lent, r.lentRecord = true, true
 	}
-	c.shown = maps.Clone(r.shown)
-	c.nexts = maps.Clone(r.nexts)
-	c.heldBy = maps.Clone(r.heldBy)
+	c := *r
+	c.dumps = nil
 	return &c
+}
+
+// Share prepares the replica for being cloned by many at once: what clones would
+// derive each for itself is derived here.
+func (r *Replica) Share() {
+	r.In(nil)
+	r.List()
+	r.deep()
+	r.lent, r.lentRecord = true, true
+}
+
+// own makes the tree and the entries the replica's own. They share slices with
+// others, which nobody changes in place.
+func (r *Replica) own() {
+	if !r.lent {
+		return
+	}
+	r.lent = false
+	r.Tree = sharing(r.Tree)
+	ms := make(map[changelog.Dot]*changelog.Message, len(r.Messages))
+	room := make([]changelog.Message, 0, len(r.Messages))
+	for d, m := range r.Messages {
+		room = append(room, *m)
+		ms[d] = &room[len(room)-1]
+	}
+	r.Messages = ms
+	r.changed()
+}
+
+// remember makes the record of what was shown the replica's own.
+func (r *Replica) remember() {
+	if r.lentRecord {
+		r.lentRecord = false
+		r.shown, r.nexts, r.heldBy = maps.Clone(r.shown), maps.Clone(r.nexts), maps.Clone(r.heldBy)
+	}
+}
+
+// sharing copies a tree and its entries, but not their slices.
+func sharing(t *changelog.Tree) *changelog.Tree {
+	c := &changelog.Tree{Nodes: make([]*changelog.Node, len(t.Nodes)), Bare: make([]*changelog.Bare, len(t.Bare)), UVs: maps.Clone(t.UVs)}
+	nodes, bare := make([]changelog.Node, len(t.Nodes)), make([]changelog.Bare, len(t.Bare))
+	for i, n := range t.Nodes {
+		nodes[i] = *n
+		c.Nodes[i] = &nodes[i]
+	}
+	for i, b := range t.Bare {
+		bare[i] = *b
+		c.Bare[i] = &bare[i]
+	}
+	return c
 }
 
 // forgive forgets what a path has shown under a UIDVALIDITY if a client's own
@@ -199,22 +256,25 @@ func (r *Replica) forgive() {
 		if g, ok := r.heldBy[k]; !ok || slices.Contains(s.Holder.GUIDs, g) {
 			continue
 		}
+		r.remember()
 		delete(r.nexts, k)
 		delete(r.heldBy, k)
 		maps.DeleteFunc(r.shown, func(u uidKey, _ store.GUID) bool { return u.boxKey == k })
 	}
 }
 
-// List gives all entries, by ID.
+// List gives all entries, by ID. The caller must not change the list.
 func (r *Replica) List() []*changelog.Message {
-	out := slices.Collect(maps.Values(r.Messages))
-	slices.SortFunc(out, func(a, b *changelog.Message) int { return a.ID().Compare(b.ID()) })
-	return out
+	if r.list == nil {
+		r.list = slices.AppendSeq(make([]*changelog.Message, 0, len(r.Messages)), maps.Values(r.Messages))
+		slices.SortFunc(r.list, func(a, b *changelog.Message) int { return a.ID().Compare(b.ID()) })
+	}
+	return r.list
 }
 
 // Side is the replica as a merge takes it.
 func (r *Replica) Side() merge.Side {
-	return merge.Side{Seen: r.Seen, Tree: r.Tree, Messages: r.List()}
+	return merge.Side{Seen: r.Seen, Tree: r.Tree, Messages: r.List(), Layout: r.Layout()}
 }
 
 // Dump is what an IMAP client sees, as text; two replicas are equal when their
@@ -233,37 +293,61 @@ func (r *Replica) Dump(p *merge.Policy, uids bool) string {
 }
 
 func (r *Replica) dump(p *merge.Policy, uids bool) string {
-	var b strings.Builder
+	b := make([]byte, 0, 1<<10)
 	l := r.Layout()
+	var lines []string
 	for _, s := range l.Slots {
 		if !s.Shown {
 			continue
 		}
+		b = append(b, s.Path...)
 		if s.Holder == nil {
-			fmt.Fprintf(&b, "%s noselect\n", s.Path)
+			b = append(b, " noselect\n"...)
 			continue
 		}
 		if uids {
-			fmt.Fprintf(&b, "%s uidvalidity=%d uidnext=%d %v\n", s.Path, s.Holder.UIDValidity, s.Holder.UIDNext, s.Holder.Attributes())
-		} else {
-			fmt.Fprintf(&b, "%s %v\n", s.Path, s.Holder.Attributes())
+			b = strconv.AppendUint(append(b, " uidvalidity="...), uint64(s.Holder.UIDValidity), 10)
+			b = strconv.AppendUint(append(b, " uidnext="...), uint64(s.Holder.UIDNext), 10)
 		}
-		var lines []string
+		b = appendAttributes(append(b, ' '), s.Holder)
+		lines = lines[:0]
 		for _, m := range r.In(s) {
-			line := fmt.Sprintf("%s %d [%v] %v %d", m.Content.GUID, m.Content.Size, p.Flags(m), p.Keywords(m), m.Received)
-			if uids {
-				line = fmt.Sprintf("%06d %s", m.UID, line)
-			}
-			lines = append(lines, "  "+line+"\n")
+			lines = append(lines, string(appendShown(nil, m, p, uids)))
 		}
 		slices.Sort(lines)
-		b.WriteString(strings.Join(lines, ""))
+		for _, l := range lines {
+			b = append(b, l...)
+		}
 	}
-	fmt.Fprintf(&b, "subscribed %v\n", r.Tree.Subscriptions(l))
+	b = fmt.Appendf(b, "subscribed %v\n", r.Tree.Subscriptions(l))
 	if len(r.Tree.Nodes) > 0 && r.Tree.Nodes[0].IsAccount() {
-		fmt.Fprintf(&b, "attributes %v\n", r.Tree.Nodes[0].Attributes())
+		b = appendAttributes(append(b, "attributes "...), r.Tree.Nodes[0])
 	}
-	return b.String()
+	return string(b)
+}
+
+func appendAttributes(b []byte, n *changelog.Node) []byte {
+	if len(n.Attrs) == 0 {
+		return append(b, "map[]\n"...)
+	}
+	return fmt.Appendf(b, "%v\n", n.Attributes())
+}
+
+// appendShown is the line of a message in Dump.
+func appendShown(b []byte, m *changelog.Message, p *merge.Policy, uids bool) []byte {
+	b = append(b, "  "...)
+	if uids {
+		b = fmt.Appendf(b, "%06d ", m.UID)
+	}
+	b = strconv.AppendInt(append(append(b, m.Content.GUID...), ' '), m.Content.Size, 10)
+	b = append(append(append(b, " ["...), p.Flags(m).String()...), "] ["...)
+	for i, k := range p.Keywords(m) {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, k...)
+	}
+	return append(strconv.AppendInt(append(b, "] "...), m.Received, 10), '\n')
 }
 
 // Show is Dump in one line, for named cases:

@@ -29,7 +29,7 @@ func plainWord(s string) bool {
 		return false
 	}
 	for _, r := range s {
-		if !(r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-/:", r)) {
+		if !(r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-/:()", r)) {
 			return false
 		}
 	}
@@ -48,7 +48,7 @@ func (s *Scenario) checkHeader(key string) *complaint {
 	words := func(ws ...string) *complaint {
 		for i, w := range ws {
 			if !plainWord(w) {
-				return &complaint{reason: fmt.Sprintf("%.40q: only letters, digits and ._+-/: may stand here", w), index: i}
+				return &complaint{reason: fmt.Sprintf("%.40q: only letters, digits and ._+-/:() may stand here", w), index: i}
 			}
 		}
 		return nil
