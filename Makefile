@@ -13,8 +13,8 @@
 #   make clean    removes what the others made
 #
 # The last line of a test target counts what passed, failed and was skipped, and why.
-# Variables of the environment: DSYNC_REQUIRE=dovecot makes a missing Dovecot a
-# failure; DSYNC_SHARED names the shared directory (../shared); DSYNC_TEST_TMP where
+# Variables of the environment: DSYNC_REQUIRE=dovecot,chromium makes a missing one a
+# failure; DSYNC_SUITE=all plays every shipped scenario on Dovecot, too; DSYNC_SHARED names the shared directory (../shared); DSYNC_TEST_TMP where
 # Maildirs of tests are made; DSYNC_HISTORIES=N how many random histories;
 # DSYNC_SEED, DSYNC_CRASH_CASE repeat one that failed, as its message says.
 
@@ -67,8 +67,8 @@ fuzz:
 	done
 
 interop:
-	DSYNC_REQUIRE=dovecot $(TALLY) -count 1 -timeout 60m \
-		./fuzz/dovecot ./fuzz/live ./fuzz/torture ./fuzz/genmail ./fuzz/bench ./store/maildir ./cmd/dsync
+	DSYNC_REQUIRE=dovecot DSYNC_SUITE=all $(TALLY) -count 1 -timeout 60m \
+		./fuzz/lab ./fuzz/dovecot ./fuzz/live ./fuzz/torture ./fuzz/genmail ./fuzz/bench ./store/maildir ./cmd/dsync
 
 bench: build
 	$(GO) run ./fuzz/bench -dsync ./dsync $(BENCH)

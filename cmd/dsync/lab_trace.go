@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dsync/cmd/internal/engine"
+	"dsync/fuzz/draw"
 	"dsync/fuzz/scenario"
 	"dsync/fuzz/trace"
 )
@@ -31,6 +32,15 @@ func labTraceCommands() []*command {
 			summary: "make a scenario of a trace, which expects what was recorded",
 			about:   []string{"Steps stay, expectations are those of the trace: after each run what the replicas showed, at the end the rules of conflicts. dsync lab run then says where another engine, or a later program, comes to something else."},
 			exits:   []exitLine{{"0", "written"}, {"65", "the file is no trace; file, line and column are named"}},
+		},
+		{
+			name: "lab draw", words: "FILE", min: 1, max: 1, mixed: true, run: runLabDraw,
+			summary: "play a scenario, or read a trace, and draw it as a page or an image",
+			about: []string{
+				"A lane for each replica, time going down; dots are events, slanted lines are runs, what a rule overrode is red, broken laws stand where they were seen. On the page the state of every replica after each step is shown on hover, click, or with the arrow keys; FILE.html#step=3 opens at the third row.",
+				"The page is one file that loads nothing from elsewhere. A name of -o that ends in .svg gives the image alone, with the states as tooltips.",
+			},
+			exits: []exitLine{{"0", "drawn"}, {"2", "the engine cannot play the scenario, or failed"}, {"65", "the file is neither a scenario file nor a trace; file, line and column are named"}},
 		},
 	}
 }
@@ -196,4 +206,23 @@ func runLabImport(_ context.Context, p *program, c *call) (int, error) {
 		return 0, engine.Fail(engine.ExitData, fmt.Errorf("%s cannot be written as a scenario: %w", c.words[0], err))
 	}
 	return engine.ExitOK, c.give(p, text)
+}
+
+func runLabDraw(_ context.Context, p *program, c *call) (int, error) {
+	t, err := c.history(c.words[0])
+	if err != nil {
+		return 0, err
+	}
+	paint := draw.HTML
+	if strings.HasSuffix(c.lab.output, ".svg") {
+		paint = draw.SVG
+	}
+	text, err := paint(t)
+	if errors.Is(err, draw.ErrTooLong) {
+		return 0, engine.Fail(engine.ExitData, err)
+	}
+	if err == nil {
+		err = c.give(p, text)
+	}
+	return traceExit(t), err
 }

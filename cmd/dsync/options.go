@@ -75,7 +75,7 @@ const (
 	syncs = " sync backup plan "
 	looks = " verify dump log check "
 	plays = " lab-run lab-compare " + one
-	one   = " lab-export " // that play one scenario
+	one   = " lab-export lab-draw " // that play one scenario
 )
 
 func (o *option) takenBy(c *command) bool {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dsync/fuzz/dovecot"
+	"dsync/fuzz/require"
 )
 
 // quick is the command line of a run of a second or two.
@@ -143,12 +144,7 @@ func TestDovecotsDsyncIsNotTaken(t *testing.T) {
 // The peers themselves, at a toy size.
 func TestPeersGiveRightResults(t *testing.T) {
 	dovecot.Require(t)
-	if _, err := exec.LookPath("mbsync"); err != nil {
-		if dovecot.Required("mbsync") {
-			t.Fatal("bench: mbsync is not on PATH, and DSYNC_REQUIRE asks for it")
-		}
-		t.Skip("skipped: mbsync is not installed")
-	}
+	require.Program(t, "mbsync", "mbsync")
 	peersRun(t, 4, "-tools", "doveadm", "-scenarios", "S4", "-slow")
 	r := peersRun(t, 1, "-tools", "doveadm,mbsync", "-scenarios", "S3,trace")
 	for _, tr := range r.Traces {

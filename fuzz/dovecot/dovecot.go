@@ -48,10 +48,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"dsync/fuzz/require"
 )
 
 // CommandLimit bounds one IMAP command and one doveadm helper process.
@@ -63,23 +64,11 @@ func Available() bool {
 	return err == nil
 }
 
-// Required reports whether DSYNC_REQUIRE names the given program, so that its
-// absence is a failure and not a skip.
-func Required(name string) bool {
-	return slices.Contains(strings.Split(os.Getenv("DSYNC_REQUIRE"), ","), name)
-}
-
 // Require skips the test with a clear line when Dovecot is missing, and fails
 // it when DSYNC_REQUIRE contains "dovecot".
 func Require(t testing.TB) {
 	t.Helper()
-	if Available() {
-		return
-	}
-	if Required("dovecot") {
-		t.Fatal("dovecot: doveadm is not on PATH, and DSYNC_REQUIRE asks for it")
-	}
-	t.Skip("skipped: Dovecot is not installed (doveadm is not on PATH)")
+	require.Program(t, "dovecot", "doveadm")
 }
 
 // Dovecot is a configuration on disk and the identity its programs run under.

@@ -248,13 +248,6 @@ func TestBothIdentitiesOfRoot(t *testing.T) {
 	}
 }
 
-func TestRequired(t *testing.T) {
-	t.Setenv("DSYNC_REQUIRE", "strace,dovecot")
-	if !Required("dovecot") || !Required("strace") || Required("mbsync") {
-		t.Error("DSYNC_REQUIRE is not read as a list")
-	}
-}
-
 func BenchmarkAppend(b *testing.B) {
 	Require(b)
 	d, err := New(b.TempDir())

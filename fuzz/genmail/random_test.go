@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"dsync/fuzz/dovecot"
+	"dsync/fuzz/require"
 )
 
 // Recorded with Python 3.11.
@@ -105,14 +105,7 @@ func pythonList(list []int) string {
 
 func python(t testing.TB) string {
 	t.Helper()
-	path, err := exec.LookPath("python3")
-	if err != nil {
-		if dovecot.Required("python3") {
-			t.Fatal("genmail: python3 is not on PATH, and DSYNC_REQUIRE asks for it")
-		}
-		t.Skip("skipped: python3 is not installed")
-	}
-	return path
+	return require.Program(t, "python3", "python3")
 }
 
 func TestRandomAgainstPython(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dsync/fuzz/require"
 	"dsync/store"
 )
 
@@ -28,12 +29,7 @@ type dovecot struct {
 // newDovecot gives a Dovecot without a server, or skips the test.
 func newDovecot(t *testing.T, dir string, loc string) *dovecot {
 	t.Helper()
-	if _, err := exec.LookPath("doveadm"); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("DSYNC_REQUIRE"), ","), "dovecot") {
-			t.Fatal("DSYNC_REQUIRE names dovecot, and doveadm is not in PATH")
-		}
-		t.Skip("doveadm is not in PATH: the same test runs where Dovecot is installed")
-	}
+	require.Program(t, "dovecot", "doveadm")
 	uid, gid := os.Getuid(), os.Getgid()
 	if uid == 0 {
 		// Dovecot reads no mail as root.

@@ -1,0 +1,98 @@
+package lab
+
+import (
+	"maps"
+	"slices"
+
+	"dsync/fuzz/scenario"
+	"dsync/store"
+)
+
+// What is judged of runs that do not carry everything both ways.
+
+// backup is P19.
+func (v *verdict) backup() {
+	if d := same(v.after[0].WithoutUIDs(), v.after[1].WithoutUIDs()); d != "" && !v.s.Run.Partial() {
+		v.say("P19", "%s and %s differ: %s", v.name(0), v.name(1), d)
+	}
+	if d := untouched(v.before[0], v.after[0]); d != "" {
+		v.say("P19", "the source %s was changed: %s", v.name(0), d)
+	}
+	for name, n := range v.had[1] {
+		if v.count[1][name] < n && v.had[0][name] < n {
+			v.j.gone[name] = true
+		}
+	}
+	if v.s.Run != nil && len(v.s.Run.Only) > 0 {
+		v.outside(1, v.s.Run.Only)
+	}
+	v.blur()
+}
+
+// oneWay is P20.
+func (v *verdict) oneWay() {
+	if d := untouched(v.before[0], v.after[0]); d != "" {
+		v.say("P20", "the source %s was changed: %s", v.name(0), d)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.had[1])) {
+		if n := v.had[1][name]; v.count[1][name] < n {
+			v.say("P20", "%s is gone at the destination %s", name, v.name(1))
+		}
+	}
+	v.blur()
+}
+
+// partial is P26, and that a run which ended early or carried a part is honest.
+func (v *verdict) partial() {
+	run := v.s.Run
+	if run.Faulty() && v.rep.Exit == 0 && len(run.Only)+len(run.Except) == 0 && run.Since == 0 && run.Before == 0 {
+		if d := same(v.after[0], v.after[1]); d != "" {
+			v.say("P3", "exit status 0, but %s and %s differ: %s", v.name(0), v.name(1), d)
+		}
+	}
+	if len(run.Only) > 0 {
+		for i := range v.r {
+			v.outside(i, run.Only)
+		}
+	}
+	v.blur()
+}
+
+// outside: mailboxes that a run leaves out hold what they held.
+func (v *verdict) outside(side int, only []store.Name) {
+	inside := map[string]bool{}
+	for _, l := range []*scenario.Listing{v.before[0], v.before[1], v.after[0], v.after[1]} {
+		for _, b := range l.Mailboxes {
+			if slices.Contains(only, b.Name) {
+				inside[b.GUID] = true
+			}
+		}
+	}
+	for _, b := range v.before[side].Mailboxes {
+		if b.NoSelect || b.GUID == "" || inside[b.GUID] {
+			continue
+		}
+		i := slices.IndexFunc(v.after[side].Mailboxes, func(c scenario.Mailbox) bool { return c.GUID == b.GUID })
+		if i < 0 {
+			v.say("P26", "mailbox %s of %s is gone, though it was left out", b.Name, v.name(side))
+			continue
+		}
+		was, is := &scenario.Listing{Mailboxes: []scenario.Mailbox{b}}, &scenario.Listing{Mailboxes: []scenario.Mailbox{v.after[side].Mailboxes[i]}}
+		if d := untouched(was, is); d != "" {
+			v.say("P26", "mailbox %s of %s was left out and changed: %s", b.Name, v.name(side), d)
+		}
+	}
+}
+
+// blur takes a run that does not carry all: of what both sides know differently
+// only presence is judged from now on.
+func (v *verdict) blur() {
+	a, b := v.j.know[v.r[0]], v.j.know[v.r[1]]
+	both := a.merge(b)
+	for id := range both.things {
+		if !maps.EqualFunc(a.things[id], b.things[id], func(x, y register) bool { return maps.Equal(x, y) }) {
+			v.j.loose[id] = true
+		}
+	}
+	v.j.know[v.r[0]], v.j.know[v.r[1]] = both, both.clone()
+}
