@@ -7,6 +7,7 @@
 #   make explore  every pair of short histories: all modes and policies, three operations (hours)
 #   make fuzz     every native fuzz target for FUZZTIME (a minute each)
 #   make interop  the rings that need Dovecot, which must then be there
+#   make faults   doveadm's published faults, found again from their seeds (minutes)
 #   make bench    side by side with doveadm sync, mbsync and cp (BENCH: its flags)
 #   make lint     gofmt, vet, and the tests of the house
 #   make demo     two sample accounts, changed on both sides: plan, sync, log
@@ -29,7 +30,7 @@ ifdef DSYNC_SHARED
 export DSYNC_SHARED := $(abspath $(DSYNC_SHARED))
 endif
 
-.PHONY: build test race crash explore fuzz interop bench lint demo clean
+.PHONY: build test race crash explore fuzz interop faults bench lint demo clean
 
 build:
 	$(GO) build -o dsync ./cmd/dsync
@@ -69,6 +70,11 @@ fuzz:
 interop:
 	DSYNC_REQUIRE=dovecot DSYNC_SUITE=all $(TALLY) -count 1 -timeout 60m \
 		./fuzz/lab ./fuzz/dovecot ./fuzz/live ./fuzz/torture ./fuzz/genmail ./fuzz/bench ./store/maildir ./cmd/dsync
+
+faults: build
+	@sed -n 's/^  note repeat with: //p' fuzz/testdata/doveadm/*.txt | while read -r line; do \
+		echo "== $$line"; ./$$line; [ $$? -eq 2 ] || exit 1; \
+	done
 
 bench: build
 	$(GO) run ./fuzz/bench -dsync ./dsync $(BENCH)

@@ -176,7 +176,8 @@ func (o *Options) shrink(ctx context.Context, e engine.Engine, s *scenario.Scena
 	f := &Finding{Law: law, Seed: seedOf(s), Engine: e.Name(), Made: s}
 	last := res
 	breaks := func(less *scenario.Scenario) bool {
-		if ctx.Err() != nil {
+		// A mode that was asked for is what the search is about.
+		if ctx.Err() != nil || len(o.Kind.Modes) > 0 && less.Mode != s.Mode {
 			return false
 		}
 		var x *lab.Result
