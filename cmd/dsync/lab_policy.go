@@ -24,7 +24,7 @@ func labPolicyCommands() []*command {
 			summary: "list, show and check policies: which laws each keeps",
 			about: []string{
 				"A policy is the name of a built-in one, or a file (named with a slash or .toml). show prints it as a file, with what every choice means; that is how to begin one's own.",
-				"check runs pairs of short histories, then random ones, and says of each law: kept, broken (with the shortest history found, in the notation of fuzz/pure), or the rule that the report names where the law allows for one. table does so for all built-in policies; it stands in DESIGN.md.",
+				"check runs pairs of short histories, then random ones, then some in whole sessions with states, stops and clients in their midst, and says of each law: kept, broken (with the shortest history found, in the notation of fuzz/pure), or the rule that the report names where the law allows for one. table does so for all built-in policies; it stands in DESIGN.md.",
 			},
 			exits: []exitLine{{"0", "printed; of check: no law was broken"}, {"2", "check: a law was broken"}, {"65", "the policy file cannot be read; file, line and column are named"}},
 		},
@@ -39,8 +39,8 @@ func labPolicyCommands() []*command {
 
 // bounds are the options of lab policy check.
 type bounds struct {
-	pairs, histories       int
-	hasPairs, hasHistories bool
+	pairs, histories, sessions          int
+	hasPairs, hasHistories, hasSessions bool
 }
 
 // Limits on bounds: far beyond a day's work.
@@ -57,6 +57,9 @@ func setBound(n *int, has *bool, s string) (err error) {
 func (v *values) setPairs(s string) error { return setBound(&v.bounds.pairs, &v.bounds.hasPairs, s) }
 func (v *values) setHistories(s string) error {
 	return setBound(&v.bounds.histories, &v.bounds.hasHistories, s)
+}
+func (v *values) setSessions(s string) error {
+	return setBound(&v.bounds.sessions, &v.bounds.hasSessions, s)
 }
 
 // loadPolicy gives a built-in policy, or reads a file.
@@ -101,6 +104,9 @@ func runLabPolicy(_ context.Context, p *program, c *call) (int, error) {
 	}
 	if c.bounds.hasHistories {
 		o.Histories = c.bounds.histories
+	}
+	if c.bounds.hasSessions {
+		o.Sessions = c.bounds.sessions
 	}
 	if c.lab.seed != 0 {
 		o.Seed = c.lab.seed

@@ -23,10 +23,8 @@ func main() {
 	debug.SetGCPercent(30) // memory before speed: what the heap holds is large, but few pointers
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), homeOf: systemHome,
-		msg: messages{w: os.Stderr},
-		calls: calls{
-			run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs, look: opener.Look,
-		},
+		msg:   messages{w: os.Stderr},
+		calls: ofEngine,
 	}
 	if width, ok := progress.Terminal(os.Stderr); ok {
 		p.width = width
@@ -59,6 +57,8 @@ type calls struct {
 	modSeqs func(context.Context, engine.LogOptions) (engine.ModSeqs, error)
 	look    func(location string) (store.Store, error)
 }
+
+var ofEngine = calls{run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs, look: opener.Look}
 
 // program is one call of dsync and all that it touches of the world.
 type program struct {

@@ -141,6 +141,7 @@ var options = append([]*option{
 	{"", "mode", "MODE", "How runs are asked for instead of as the scenario says: fast, full, state, stale, foreign, corrupt.", plays, (*values).setMode},
 	{"", "pairs", "N", "How many pairs of histories are tried (default " + fmt.Sprint(policy.Defaults.Pairs) + ").", " lab-policy ", (*values).setPairs},
 	{"", "histories", "N", "How many random histories are tried (default " + fmt.Sprint(policy.Defaults.Histories) + ").", " lab-policy ", (*values).setHistories},
+	{"", "sessions", "N", "How many random histories are tried in whole sessions (default " + fmt.Sprint(policy.Defaults.Sessions) + ").", " lab-policy ", (*values).setSessions},
 	{"", "seed", "N", "What is drawn from where something is drawn at random.", plays + " lab-policy lab-test ", (*values).setSeed},
 	{"", "rewrite", "", "Make the files expect what came.", " lab-run ", on(func(v *values) *bool { return &v.lab.rewrite })},
 	{"", "scenario", "NAME", "Which scenario of the file: its name, or a part of it that no other has.", one, func(v *values, s string) error { v.lab.scenario = s; return nil }},

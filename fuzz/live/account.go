@@ -176,8 +176,9 @@ func (l *listing) plain() string {
 		if strings.HasPrefix(line, "  ") {
 			_, line, _ = strings.Cut(strings.TrimLeft(line, " "), " ")
 			line = "  " + line
-		} else if i := strings.Index(line, " guid="); i >= 0 {
-			line = line[:i] + line[strings.LastIndex(line, " "):]
+		} else if i := strings.Index(line, " uidvalidity="); i >= 0 {
+			name, _, _ := strings.Cut(line[:i], " guid=")
+			line = name + line[strings.LastIndex(line, " "):]
 		}
 		out = append(out, line)
 	}

@@ -28,7 +28,7 @@ func (w *world) whole(a, b int) error {
 	res, err := w.sync(a, b, w.pairOptions(a, b))
 	w.last = res
 	if err != nil {
-		return fmt.Errorf("P1: the run ended with: %w", err)
+		return ended("P1: the run", err)
 	}
 	after, err := w.both(a, b)
 	if err != nil {
@@ -53,6 +53,11 @@ func (w *world) whole(a, b int) error {
 	}
 	if err := w.model.whole(a, b, before, after[0]); w.strict && err != nil {
 		return fmt.Errorf("%w\nbefore:\n%s\n%s\nafter:\n%s", err, before[0].text, before[1].text, after[0].text)
+	}
+	if w.modseqs != nil {
+		if err := w.frugal(before, after); err != nil {
+			return err
+		}
 	}
 	if err := w.stable(a, after[0]); err != nil {
 		return err
@@ -95,7 +100,7 @@ func (w *world) quiet(a, b int) error {
 	res, err := w.pair(b, a, w.pairOptions(b, a))
 	w.lastRe = res
 	if err != nil {
-		return fmt.Errorf("P2: the second run ended with: %w", err)
+		return ended("P2: the second run", err)
 	}
 	if bad := trouble(res); len(bad) > 0 || !res.Outcome.Equal {
 		return fmt.Errorf("P2: the second run found trouble: %v, equal %v", bad, res.Outcome.Equal)
@@ -105,6 +110,9 @@ func (w *world) quiet(a, b int) error {
 	}
 	if len(res.Outcome.Decisions) > 0 {
 		return fmt.Errorf("P25: the second run reports %v", res.Outcome.Decisions)
+	}
+	if !res.Whole && res.Outcome.Compared > 0 {
+		return fmt.Errorf("P23: a run with nothing to do compared %d entries", res.Outcome.Compared)
 	}
 	if !res.Whole && !res.Outcome.Quiet {
 		return errors.New("P2: the second run was not quiet")
@@ -191,8 +199,8 @@ func (w *world) converge() error {
 		}
 	}
 	var first *listing
-	for r, a := range w.acc {
-		l, err := list(a)
+	for r := range w.acc {
+		l, err := w.list(r)
 		if err != nil {
 			return err
 		}
@@ -229,6 +237,15 @@ func (w *world) sweep() error {
 		}
 	}
 	return nil
+}
+
+// ended is the error of a run that should have had none, under a law unless it names
+// one itself.
+func ended(run string, err error) error {
+	if l := lawOf(err); l != "other" && strings.HasPrefix(err.Error(), l+":") {
+		return err
+	}
+	return fmt.Errorf("%s ended with: %w", run, err)
 }
 
 // lawOf names the law in an error.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -38,12 +39,13 @@ type Mode string
 
 // The modes of E2.
 const (
-	Fast  Mode = "default"
-	Full  Mode = "full"
-	State Mode = "state"     // -s, always started from the same side
-	Turns Mode = "state-alt" // -s, from alternating sides
-	Auto  Mode = "auto"      // -s auto
-	Mixed Mode = "mixed"     // one of the others by the number of the run; stale states too
+	Fast    Mode = "default"
+	Full    Mode = "full"
+	State   Mode = "state"     // -s, always started from the same side
+	Turns   Mode = "state-alt" // -s, from alternating sides
+	Auto    Mode = "auto"      // -s auto
+	Mixed   Mode = "mixed"     // one of the others by the number of the run; stale states too
+	Hostile Mode = "hostile"   // a state each: the last, an older one, a foreign one, one that cannot be read
 )
 
 // world is some replicas.
@@ -69,6 +71,11 @@ type world struct {
 	// uids is uid -> token per replica, path and UIDVALIDITY over all time (P10).
 	uids  []map[uidKey]string
 	nexts []map[boxKey]store.UID
+
+	ownDB   bool                             // closed with the world
+	excused map[string]int                   // of Trial
+	turn    int                              // runs of a Trial
+	modseqs map[changelog.ReplicaID]*modseqs // after the last run; nil: P11 is not asked
 
 	compared int // runs that compared everything for want of an explanation
 
@@ -103,6 +110,9 @@ func (w *world) close() error {
 	var errs []error
 	for _, a := range w.acc {
 		errs = append(errs, a.close())
+	}
+	if w.ownDB {
+		errs = append(errs, w.db.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -164,6 +174,9 @@ func (w *world) run(o Op) error {
 
 // client makes a client's operation and tells the model.
 func (w *world) client(o Op) error {
+	if o.Verb == pure.DeleteBox {
+		clear(w.modseqs)
+	}
 	touched, err := w.acc[o.R].do(o)
 	if w.trace {
 		fmt.Println("client", o, touched)
@@ -197,6 +210,9 @@ func (w *world) pair(a, b int, o session.PairOptions) (*session.PairResult, erro
 	if mode == Mixed {
 		mode = []Mode{Fast, State, Full, Auto, Turns, "stale", "corrupt"}[w.runs%7]
 	}
+	if mode == Hostile {
+		mode = []Mode{State, "stale", "foreign", "corrupt", "stale"}[w.runs%5]
+	}
 	w.runs++
 	if mode == State && a > b {
 		a, b = b, a
@@ -218,6 +234,9 @@ func (w *world) pair(a, b int, o session.PairOptions) (*session.PairResult, erro
 		if len(kept) > 0 {
 			state = kept[w.runs%len(kept)]
 		}
+	case "foreign":
+		other := changelog.Side{Replica: changelog.Replica{ID: changelog.ReplicaID(1<<40 + w.runs)}, Position: changelog.Position{Seq: 1, Tag: 1}}
+		state = changelog.NewState(other, changelog.Side{Replica: changelog.Replica{ID: other.Replica.ID + 1}, Position: other.Position}, [16]byte{}).String()
 	case "corrupt":
 		o.Whole = true // what the program does with a state that cannot be read
 	case Auto:
@@ -251,7 +270,13 @@ func (w *world) pair(a, b int, o session.PairOptions) (*session.PairResult, erro
 			return res, err
 		}
 	}
+	if err == nil && w.modseqs != nil && !o.DryRun {
+		if err := w.rising(res); err != nil {
+			return res, err
+		}
+	}
 	if err == nil && res.Outcome != nil && !o.DryRun {
+		w.excuse(res.Outcome.Decisions)
 		out := res.Outcome
 		s := changelog.NewState(changelog.Side{Replica: res.Replicas[0], Position: out.Positions[0]}, changelog.Side{Replica: out.Peer, Position: out.Positions[1]}, [16]byte{})
 		w.states[key] = append(kept, s.String())
@@ -330,10 +355,22 @@ func trouble(res *session.PairResult) (out []string) {
 	return out
 }
 
+// list lists a replica. A Trial leaves out the GUIDs of mailboxes: they are no part of
+// what makes accounts equal, and a run that is stopped may leave them as they were.
+func (w *world) list(r int) (*listing, error) {
+	l, err := list(w.acc[r])
+	if err == nil && w.modseqs != nil {
+		l.text = mailboxGUID.ReplaceAllString(l.text, "")
+	}
+	return l, err
+}
+
+var mailboxGUID = regexp.MustCompile(` guid=[0-9a-f]+`)
+
 // both lists two replicas.
 func (w *world) both(a, b int) (out [2]*listing, err error) {
 	for i, r := range []int{a, b} {
-		if out[i], err = list(w.acc[r]); err != nil {
+		if out[i], err = w.list(r); err != nil {
 			return out, fmt.Errorf("list %d: %w", r, err)
 		}
 	}

@@ -21,7 +21,13 @@ type End struct {
 	// Choices are those that lead here, besides safe's, where no built-in policy
 	// does: the fewest found.
 	Choices []string `json:"choices,omitempty"`
-	key     string
+	// By are all combinations of the choices that matter which lead here, each of
+	// safe's other choices: "rule = choice | choice; rule = …".
+	By []string `json:"by,omitempty"`
+	// Breaks are the laws that the judge of fuzz/lab, who knows no policy, sees broken.
+	Breaks []string `json:"breaks,omitempty"`
+	key    string
+	combos [][]string // of the choices that matter, a column each
 }
 
 // Outcomes are all ends that the choices of Rules admit for a scenario, without the
@@ -60,7 +66,11 @@ func OutcomesOf(s *scenario.Scenario) *Outcomes {
 			lawful = append(lawful, p)
 		}
 	}
-	x.product(x.relevant(lawful), *merge.Safe, nil)
+	rules := x.relevant(lawful)
+	x.product(rules, *merge.Safe, nil, nil)
+	for _, e := range x.out.Ends {
+		e.By = waysTo(rules, e.combos)
+	}
 	slices.SortStableFunc(x.out.Ends, func(a, b *End) int { return len(b.Policies) - len(a.Policies) })
 	return x.out
 }
@@ -85,7 +95,7 @@ func (x *outcomes) play(p *merge.Policy) *End {
 	i := slices.IndexFunc(x.out.Ends, func(e *End) bool { return e.key == key.String() })
 	if i < 0 {
 		i = len(x.out.Ends)
-		x.out.Ends = append(x.out.Ends, &End{Final: r.Final, key: key.String()})
+		x.out.Ends = append(x.out.Ends, &End{Final: r.Final, key: key.String(), Breaks: r.BrokenLaws()})
 	}
 	x.seen[id] = x.out.Ends[i]
 	return x.out.Ends[i]
@@ -128,11 +138,14 @@ func (x *outcomes) relevant(bases []*merge.Policy) (out []matters) {
 
 // product plays every combination of the choices that matter, and notes the fewest
 // that lead to each end.
-func (x *outcomes) product(rules []matters, p merge.Policy, chosen []string) {
+func (x *outcomes) product(rules []matters, p merge.Policy, chosen, combo []string) {
 	if len(rules) == 0 {
 		end := x.play(&p)
 		if end != nil && len(end.Policies) == 0 && (end.Choices == nil || len(chosen) < len(end.Choices)) {
 			end.Choices = slices.Clone(chosen)
+		}
+		if end != nil && len(combo) > 0 {
+			end.combos = append(end.combos, combo)
 		}
 		return
 	}
@@ -147,8 +160,47 @@ func (x *outcomes) product(rules []matters, p merge.Policy, chosen []string) {
 			r.Set(&q, c)
 			more = append(slices.Clone(chosen), r.Key+" = "+c)
 		}
-		x.product(rules[1:], q, more)
+		x.product(rules[1:], q, more, append(slices.Clone(combo), c))
 	}
+}
+
+// waysTo writes combinations of choices: as one line if they are all that can be made
+// of some choices of each rule, else a line for each.
+func waysTo(rules []matters, combos [][]string) (out []string) {
+	if len(combos) == 0 {
+		return nil
+	}
+	some := make([][]string, len(rules))
+	all := 1
+	for i := range rules {
+		for _, c := range combos {
+			if !slices.Contains(some[i], c[i]) {
+				some[i] = append(some[i], c[i])
+			}
+		}
+		all *= len(some[i])
+	}
+	line := func(choices func(i int) string) string {
+		var parts []string
+		for i, r := range rules {
+			if c := choices(i); c != "" {
+				parts = append(parts, r.Key+" = "+c)
+			}
+		}
+		return strings.Join(parts, "; ")
+	}
+	if all == len(combos) {
+		return []string{line(func(i int) string {
+			if len(some[i]) == len(rules[i].choices) {
+				return "" // any
+			}
+			return strings.Join(some[i], " | ")
+		})}
+	}
+	for _, c := range combos {
+		out = append(out, line(func(i int) string { return c[i] }))
+	}
+	return out
 }
 
 // Text is what came, for people.
@@ -171,10 +223,24 @@ func (o *Outcomes) Text() string {
 		if by == "" {
 			by = "like safe, but " + strings.Join(e.Choices, ", ")
 		}
-		fmt.Fprintf(&w, "\n%d. %s\n%s", i+1, by, e.text())
+		fmt.Fprintf(&w, "\n%d. %s\n", i+1, by)
+		for i, way := range e.By {
+			if i == maxWays {
+				fmt.Fprintf(&w, "   … and %d combinations more\n", len(e.By)-i)
+				break
+			}
+			w.WriteString("   by " + way + "\n")
+		}
+		if len(e.Breaks) > 0 {
+			fmt.Fprintf(&w, "   breaks %s\n", strings.Join(e.Breaks, " "))
+		}
+		w.WriteString(e.text())
 	}
 	return w.String()
 }
+
+// maxWays is how many combinations of choices are printed for an end.
+const maxWays = 6
 
 // text lists the mailboxes once for all replicas that show the same.
 func (e *End) text() string {

@@ -9,7 +9,7 @@ import (
 )
 
 // TableOptions are the bounds of the table in DESIGN.md.
-var TableOptions = Options{Pairs: 300, Histories: 140, Seed: 1}
+var TableOptions = Options{Pairs: 300, Histories: 42, Sessions: 15, Seed: 1}
 
 // Table is policy × law for reports made under one set of options, as Markdown.
 func Table(reports []*Report) string {
@@ -48,8 +48,8 @@ func Table(reports []*Report) string {
 	}
 	if len(reports) > 0 {
 		r := reports[0]
-		fmt.Fprintf(&w, "\n%d pairs of histories and %d random histories for each policy, seed %d. \"rule N\": broken as worded, by a rule that\n"+
-			"the report of the run names, as the law allows.\n", r.Pairs, r.Histories, r.Seed)
+		fmt.Fprintf(&w, "\n%d pairs of histories, %d random histories and %d in whole sessions for each policy, seed %d. \"rule N\":\n"+
+			"broken as worded, by a rule that the report of the run names, as the law allows.\n", r.Pairs, r.Histories, r.Sessions, r.Seed)
 	}
 	w.WriteString(examples(reports))
 	return w.String()
@@ -71,7 +71,7 @@ func examples(reports []*Report) string {
 	var w strings.Builder
 	for _, r := range reports {
 		for _, v := range r.Broken() {
-			fmt.Fprintf(&w, "- %s, %s: `%s`\n", r.Policy, v.Name, v.History)
+			fmt.Fprintf(&w, "- %s, %s: `%s` (%s)\n", r.Policy, v.Name, v.History, v.Repeat)
 		}
 	}
 	if w.Len() == 0 {
@@ -108,7 +108,7 @@ const workers = 2
 // Text is a report for people.
 func (r *Report) Text() string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "policy %s: %d pairs of histories, %d random histories, seed %d\n", r.ID, r.Pairs, r.Histories, r.Seed)
+	fmt.Fprintf(&w, "policy %s: %d pairs of histories, %d random histories, %d in whole sessions, seed %d\n", r.ID, r.Pairs, r.Histories, r.Sessions, r.Seed)
 	if r.Control {
 		w.WriteString("which side started makes a difference: a negative control, for tests\n")
 	}
