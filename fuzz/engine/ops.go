@@ -163,7 +163,7 @@ func step(o pure.Op, replicas []string) []scenario.Step {
 			return nil
 		}
 		s.Verb, s.Span = scenario.Clock, span
-	case pure.SyncWhole, pure.SyncBox, pure.OneWay, pure.Backup, pure.Half, pure.Partly, pure.SyncSince:
+	case pure.SyncWhole, pure.SyncBox, pure.OneWay, pure.Backup, pure.Half, pure.Partly, pure.SyncSince, pure.Limited:
 		return runStep(o, replicas)
 	}
 	if s.Verb == "" {
@@ -208,6 +208,50 @@ func runStep(o pure.Op, replicas []string) []scenario.Step {
 		s.Run = &scenario.Run{Crash: s.At, CrashAt: 1}
 	case pure.Partly:
 		s.Run = &scenario.Run{Fail: strings.TrimSpace("s" + o.Arg)}
+	case pure.Limited:
+		s.Run = &scenario.Run{}
+		for _, l := range strings.Split(o.Arg, ",") {
+			switch what, arg, _ := strings.Cut(l, ":"); {
+			case what == "m":
+				s.Run.Only = append(s.Run.Only, store.Name(arg))
+			case what == "x":
+				s.Run.Except = append(s.Run.Except, arg)
+			case l == "1":
+				s.Verb = scenario.OneWay
+			case l == "backup":
+				s.Verb = scenario.Backup
+			default: // what the language cannot say: the run is left out
+				return nil
+			}
+		}
 	}
 	return []scenario.Step{s}
+}
+
+// limits are the limits of a run as fuzz/pure has them; "" if it has no such.
+func limits(s scenario.Step) string {
+	r := s.Run
+	if r.Faulty() || r.Since != 0 || r.Before != 0 {
+		return ""
+	}
+	var out []string
+	for _, n := range r.Only {
+		out = append(out, "m:"+string(n))
+	}
+	for _, mask := range r.Except {
+		if strings.ContainsAny(strings.TrimSuffix(mask, "*"), "*?") {
+			return ""
+		}
+		out = append(out, "x:"+mask)
+	}
+	switch s.Verb {
+	case scenario.OneWay:
+		out = append(out, "1")
+	case scenario.Backup:
+		out = append(out, "backup")
+	}
+	if all := strings.Join(out, ","); strings.Count(all, ",") == len(out)-1 { // no name has one
+		return all
+	}
+	return ""
 }

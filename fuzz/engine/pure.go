@@ -136,25 +136,9 @@ func (p *pureWorld) Sync(s scenario.Step) (Report, error) {
 	case scenario.Backup:
 		o.Verb = pure.Backup
 	}
-	if r := s.Run; r.Partial() {
-		kinds := 0
-		for _, is := range []bool{len(r.Only) > 0, r.Crash != "", r.Fail != ""} {
-			if is {
-				kinds++
-			}
-		}
-		switch {
-		case o.Verb != pure.SyncWhole || kinds != 1 || len(r.Only) > 1 || len(r.Except) > 0 || r.Since != 0 || r.Before != 0 || r.Cut > 0 || r.CrashAt > 1:
-			return Report{}, unsupported(s)
-		case r.Crash != "":
-			o.Verb = pure.Half
-			if r.Crash == s.With {
-				o.R, o.Peer = o.Peer, o.R
-			}
-		case r.Fail != "":
-			o.Verb, o.Arg = pure.Partly, r.Fail
-		default:
-			o.Verb, o.Path = pure.SyncBox, r.Only[0]
+	if s.Run.Partial() {
+		if o, err = partial(s, o); err != nil {
+			return Report{}, err
 		}
 	}
 	p.w.Policy = policy
@@ -172,6 +156,29 @@ func (p *pureWorld) Sync(s scenario.Step) (Report, error) {
 		rep.Exit = 2
 	}
 	return rep, nil
+}
+
+// partial makes a run one that carries less than everything, or is disturbed.
+func partial(s scenario.Step, o pure.Op) (pure.Op, error) {
+	r := s.Run
+	limited := limits(s)
+	whole := o.Verb == pure.SyncWhole && len(r.Only)+len(r.Except) == 0 && r.Since == 0 && r.Before == 0
+	switch {
+	case o.Verb == pure.SyncWhole && len(r.Only) == 1 && limited == "m:"+string(r.Only[0]):
+		o.Verb, o.Path = pure.SyncBox, r.Only[0]
+	case limited != "":
+		o.Verb, o.Arg = pure.Limited, limited
+	case whole && r.Cut == 0 && r.Fail == "" && r.Crash != "" && r.CrashAt <= 1:
+		o.Verb = pure.Half
+		if r.Crash == s.With {
+			o.R, o.Peer = o.Peer, o.R
+		}
+	case whole && r.Cut == 0 && r.Crash == "" && r.Fail != "":
+		o.Verb, o.Arg = pure.Partly, r.Fail
+	default:
+		return o, unsupported(s)
+	}
+	return o, nil
 }
 
 // Final judges what can be asked of the whole world at its end: P18.
