@@ -112,6 +112,7 @@ func (v *verdict) whole() {
 	a, b := v.j.know[v.r[0]], v.j.know[v.r[1]]
 	both := a.merge(b)
 	treeChanged := v.treeWrites(a, b)
+	v.j.m.ConflictsHappened += v.uidConflicts() + v.nameConflicts(a, b, both)
 	for _, id := range keys(both.things, nil) {
 		if v.j.loose[id] {
 			continue
@@ -260,8 +261,8 @@ func (v *verdict) mailbox(id string, x, y, t thing, changed [2]bool) {
 	gone := x != nil && len(x[place]) == 0 || y != nil && len(y[place]) == 0
 	paths := t[place].values()
 	if gone {
-		if len(paths) > 0 || v.deliveredInto(strings.TrimPrefix(id, isMailbox)) {
-			v.j.m.ConflictsHappened++ // renamed or filled here, deleted there
+		if len(paths) > 0 || v.deliveredInto(strings.TrimPrefix(id, isMailbox)) || len(t[attribute]) > 0 && v.news(x[attribute], y[attribute]) {
+			v.j.m.ConflictsHappened++ // renamed, filled or described here, deleted there
 		}
 		return
 	}
