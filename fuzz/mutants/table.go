@@ -1,0 +1,51 @@
+package main
+
+import (
+	"path"
+	"slices"
+)
+
+// mutant is one fault.
+type mutant struct {
+	name, file, old, new string
+}
+
+// ring is a set of tests that may notice.
+type ring struct {
+	name, pkg string
+	args      []string
+}
+
+// rings are tried from cheap to dear. The package of place is that of the mutant.
+var rings = []ring{
+	{name: "place"},
+	{name: "pure", pkg: "./fuzz/pure"},
+	{name: "live", pkg: "./fuzz/live", args: []string{"-run", "Memory|Named|Observed|Interfer|Brake|Controls"}},
+	{name: "maildir", pkg: "./fuzz/live", args: []string{"-run", "Maildir"}},
+	{name: "crash", pkg: "./fuzz/crash"},
+}
+
+// blind says which rings have nothing of a package in them.
+var blind = map[string][]string{
+	"store/maildir": {"pure", "live"}, "changelog/recorder": {"pure"}, "changelog/logdb": {"pure"}, "replay": {"place", "pure"}, "replay/session": {"place", "pure"},
+}
+
+// rings are those that can see the mutant.
+func (m mutant) rings() (out []ring) {
+	dir := path.Dir(m.file)
+	for _, r := range rings {
+		if slices.Contains(blind[dir], r.name) {
+			continue
+		}
+		if r.pkg == "" {
+			r.pkg = "./" + dir
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// table is all mutants.
+func table() []mutant {
+	return slices.Concat(ofMerge, ofLog, ofRecorder, ofReplay, ofMaildir)
+}
