@@ -5,6 +5,8 @@
 #   make race     the tests under the race detector
 #   make crash    every crash image and 200 kills a mode, not a sample (long)
 #   make explore  every pair of short histories: all modes and policies, three operations (hours)
+#   make mutants  breaks the sources in one place at a time: is each noticed, by which ring?
+#                 (MUTANTS: flags, as -all or -only PART)
 #   make fuzz     every native fuzz target for FUZZTIME (a minute each)
 #   make interop  the rings that need Dovecot, which must then be there
 #   make faults   doveadm's published faults, found again from their seeds (minutes)
@@ -23,6 +25,7 @@ GO       ?= go
 FUZZTIME ?= 1m
 TIMEOUT  ?= 480s
 BENCH    ?=
+MUTANTS  ?=
 TALLY     = $(GO) run ./cmd/internal/tally
 
 # Tests run in their packages' directories.
@@ -30,7 +33,7 @@ ifdef DSYNC_SHARED
 export DSYNC_SHARED := $(abspath $(DSYNC_SHARED))
 endif
 
-.PHONY: build test race crash explore fuzz interop faults bench lint demo clean
+.PHONY: build test race crash explore mutants fuzz interop faults bench lint demo clean
 
 build:
 	$(GO) build -o dsync ./cmd/dsync
@@ -58,6 +61,9 @@ explore: build
 	done
 	./dsync -v lab explore --messages 1 --mailboxes 1 --flags 2 --ops 3 --modes all --resume $(EXPLORE)/three-one.json
 	./dsync -v lab explore --ops 3 --resume $(EXPLORE)/three.json
+
+mutants:
+	$(GO) run ./fuzz/mutants $(MUTANTS)
 
 fuzz:
 	@$(GO) list ./... | while read -r p; do \

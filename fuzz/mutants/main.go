@@ -60,7 +60,11 @@ func chosen(part string) (out []mutant) {
 // run tries the mutants, each in one of a few copies of the sources, prints the
 // table, and gives the number of those that were missed.
 func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (missed int, err error) {
-	tmp, err := os.MkdirTemp("", "dsync-mutants-")
+	base := ""
+	if i, err := os.Stat("/dev/shm"); err == nil && i.IsDir() {
+		base = "/dev/shm" // a disk's syncs are most of the time of some rings
+	}
+	tmp, err := os.MkdirTemp(base, "dsync-mutants-")
 	if err != nil {
 		return 0, err
 	}
@@ -90,12 +94,12 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 		})
 	}
 	wg.Wait()
+	fmt.Print(markdown(rows, all))
 	for i, err := range errs {
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", ms[i].name, err)
 		}
 	}
-	fmt.Print(markdown(rows, all))
 	for _, r := range rows {
 		if !r.caught() {
 			missed++
@@ -133,10 +137,10 @@ func try(ctx context.Context, t tree, m mutant, all bool) (row, error) {
 	defer undo()
 	for _, g := range m.rings() {
 		o := t.test(ctx, g)
+		r.outcomes = append(r.outcomes, o)
 		if o.verdict == broken {
 			return r, fmt.Errorf("does not build:\n%s", o.says)
 		}
-		r.outcomes = append(r.outcomes, o)
 		if ctx.Err() != nil || o.verdict == caught && !all {
 			break
 		}

@@ -15,8 +15,10 @@ import (
 	"time"
 )
 
-// tree is a copy of the sources.
+// tree is a copy of the sources; beside it stands a directory for what tests write.
 type tree struct{ dir string }
+
+const tests = ".tmp"
 
 // copySources copies all that git would keep of a tree of sources: what begins with
 // a dot is left out, and what is no file.
@@ -46,7 +48,7 @@ func copySources(root, to string) (tree, error) {
 		}
 		return os.WriteFile(filepath.Join(to, rel), b, 0o600)
 	})
-	return tree{to}, err
+	return tree{to}, errors.Join(err, os.MkdirAll(to+tests, 0o700))
 }
 
 // mutated is the text of a file with the mutant in it.
@@ -91,7 +93,7 @@ type outcome struct {
 }
 
 // limit is how long a ring may take for one mutant.
-const limit = 4 * time.Minute
+const limit = 10 * time.Minute
 
 // test runs a ring.
 func (t tree) test(ctx context.Context, r ring) (o outcome) {
@@ -100,11 +102,12 @@ func (t tree) test(ctx context.Context, r ring) (o outcome) {
 	defer func() { o.took = time.Since(start) }()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	args := append([]string{"test", "-json", "-short", "-failfast", "-vet=off"}, r.args...)
+	args := append([]string{"test", "-json", "-trimpath", "-short", "-failfast", "-vet=off"}, r.args...)
 	cmd := exec.CommandContext(ctx, "go", append(args, r.pkg)...)
 	cmd.WaitDelay = time.Second
 	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), "DSYNC_EXHAUSTIVE=", "DSYNC_HISTORIES=", "DSYNC_SEED=", "DSYNC_CRASH=", "DSYNC_SHARED=/nowhere", "DSYNC_REQUIRE=")
+	cmd.Env = append(os.Environ(), "DSYNC_EXHAUSTIVE=", "DSYNC_HISTORIES=", "DSYNC_SEED=", "DSYNC_CRASH=", "DSYNC_SHARED=/nowhere", "DSYNC_REQUIRE=",
+		"TMPDIR="+t.dir+tests, "DSYNC_TEST_TMP="+t.dir+tests)
 	out, err := cmd.Output()
 	var stopped *exec.ExitError
 	switch {
