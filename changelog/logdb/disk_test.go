@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"dsync/store"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // A sorted is a map in order, whatever was set and removed, and one that was edited
@@ -194,13 +196,21 @@ func TestDeadDiskRefuses(t *testing.T) {
 	}
 }
 
-// BenchmarkDisk is a world's log: opened, one account made, ten batches, closed.
-func BenchmarkDisk(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		d := openMem(b, Options{Disk: new(Disk)})
-		fill(b, newAccount(b, d, 7), 0, 20, 2)
-		d.Close()
+// BenchmarkWorld is a world's log: opened, one account made, ten batches, closed.
+func BenchmarkWorld(b *testing.B) {
+	for name, fresh := range map[string]func() Options{
+		"disk": func() Options { return Options{Disk: new(Disk)} }, "pebble": func() Options { return Options{FS: vfs.NewMem()} },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			start := cpuTime()
+			for b.Loop() {
+				d := openMem(b, fresh())
+				fill(b, newAccount(b, d, 7), 0, 20, 2)
+				d.Close()
+			}
+			b.ReportMetric(1e6*(cpuTime()-start).Seconds()/float64(b.N), "cpu-us/op")
+		})
 	}
 }
 

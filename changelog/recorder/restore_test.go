@@ -127,6 +127,28 @@ func TestBrake(t *testing.T) {
 	w.quiet()
 }
 
+// The brake pulls above both limits, and not at one of them.
+func TestBrakeAtItsLimits(t *testing.T) {
+	for _, c := range []struct {
+		brake  recorder.Brake
+		pulled bool
+	}{
+		{recorder.Brake{Count: 4, Percent: 10}, false},
+		{recorder.Brake{Count: 1, Percent: 20}, false},
+		{recorder.Brake{Count: 3, Percent: 19}, true},
+	} {
+		w := known(t, 10, memory.Options{})
+		w.o.MaxDelete = c.brake
+		w.open()
+		for _, m := range w.in("a")[:4] {
+			w.ok(w.c.Expunge("a", m.Key), "expunge")
+		}
+		if l := w.look(false); (l.Braked != "") != c.pulled {
+			t.Errorf("4 of 20 under %+v: braked %q", c.brake, l.Braked)
+		}
+	}
+}
+
 func TestBrakeCountsNoTrash(t *testing.T) {
 	w := known(t, 2, memory.Options{})
 	w.ok(w.c.CreateMailbox("Trash"), "create")

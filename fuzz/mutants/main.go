@@ -14,17 +14,20 @@
 //     runtime's (a nil pointer, an index): that is the mutant falling over, not the
 //     ring seeing.
 //   - Rings are tried from cheap to dear, and the first that catches ends it; with
-//     -all every ring is tried. Before any mutant all rings must pass.
+//     -all every ring is tried. A ring must pass without a mutant before its word
+//     counts.
 //   - The table goes to standard output, in Markdown; progress to standard error.
 //     The exit status is 1 if a mutant is missed, 2 if something else went wrong.
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -64,12 +67,14 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 	if i, err := os.Stat("/dev/shm"); err == nil && i.IsDir() {
 		base = "/dev/shm" // a disk's syncs are most of the time of some rings
 	}
-	tmp, err := os.MkdirTemp(base, "dsync-mutants-")
-	if err != nil {
-		return 0, err
+	// Under one name each time, what was built of it is built once.
+	tmp := filepath.Join(cmp.Or(base, os.TempDir()), fmt.Sprintf("dsync-mutants-%d", os.Getuid()))
+	if err := os.Mkdir(tmp, 0o700); err != nil {
+		return 0, fmt.Errorf("%w: another run, or what a dead one left; remove it", err)
 	}
 	defer os.RemoveAll(tmp)
 	trees := make(chan tree, jobs)
+	sound := &sound{passed: map[string]error{}}
 	for i := range jobs {
 		t, err := copySources(root, fmt.Sprintf("%s/%d", tmp, i))
 		if err != nil {
@@ -77,11 +82,6 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 		}
 		trees <- t
 	}
-	first := <-trees
-	if err := passes(ctx, first, ms); err != nil {
-		return 0, err
-	}
-	trees <- first
 	rows := make([]row, len(ms))
 	errs := make([]error, len(ms))
 	var wg sync.WaitGroup
@@ -89,7 +89,7 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 		t := <-trees
 		wg.Go(func() {
 			defer func() { trees <- t }()
-			rows[i], errs[i] = try(ctx, t, m, all)
+			rows[i], errs[i] = try(ctx, t, sound, m, all)
 			fmt.Fprintf(os.Stderr, "%d/%d %s: %s\n", i+1, len(ms), m.name, rows[i].short())
 		})
 	}
@@ -108,35 +108,42 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 	return missed, nil
 }
 
-// passes makes sure that the rings that will be tried pass without a mutant.
-func passes(ctx context.Context, t tree, ms []mutant) error {
-	done := map[string]bool{}
-	for _, m := range ms {
-		for _, r := range m.rings() {
-			if done[r.name+r.pkg] {
-				continue
-			}
-			done[r.name+r.pkg] = true
-			o := t.test(ctx, r)
-			fmt.Fprintf(os.Stderr, "without a mutant, %s: %s\n", r.pkg, o.verdict)
-			if o.verdict != survived {
-				return fmt.Errorf("without a mutant %s does not pass: %s %s\n%s", r.pkg, o.verdict, o.test, o.says)
-			}
+// sound knows which rings pass without a mutant.
+type sound struct {
+	mu     sync.Mutex
+	passed map[string]error
+}
+
+// check runs a ring, the first time that it is asked for it, in a tree without a
+// mutant.
+func (s *sound) check(ctx context.Context, t tree, r ring) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := r.name + r.pkg
+	err, ok := s.passed[key]
+	if !ok {
+		o := t.test(ctx, r)
+		if o.verdict != survived {
+			err = fmt.Errorf("without a mutant %s does not pass: %s %s %s", r.pkg, o.verdict, o.test, o.says)
 		}
+		s.passed[key] = err
 	}
-	return nil
+	return err
 }
 
 // try applies one mutant and runs the rings.
-func try(ctx context.Context, t tree, m mutant, all bool) (row, error) {
+func try(ctx context.Context, t tree, s *sound, m mutant, all bool) (row, error) {
 	r := row{mutant: m}
-	undo, err := t.apply(m)
-	if err != nil {
-		return r, err
-	}
-	defer undo()
 	for _, g := range m.rings() {
+		if err := s.check(ctx, t, g); err != nil {
+			return r, err
+		}
+		undo, err := t.apply(m)
+		if err != nil {
+			return r, err
+		}
 		o := t.test(ctx, g)
+		undo()
 		r.outcomes = append(r.outcomes, o)
 		if o.verdict == broken {
 			return r, fmt.Errorf("does not build:\n%s", o.says)
@@ -192,11 +199,11 @@ func markdown(rows []row, all bool) string {
 			w.WriteString("\n")
 			continue
 		}
-		last := r.outcomes[len(r.outcomes)-1]
-		if last.verdict != caught {
+		if !r.caught() {
 			w.WriteString(" MISSED | | |\n")
 			continue
 		}
+		last := r.outcomes[len(r.outcomes)-1]
 		fmt.Fprintf(&w, " %s | %s | %d s |\n", last.ring.name, last.test, int(last.took.Round(time.Second).Seconds()))
 	}
 	return w.String()

@@ -7,7 +7,7 @@ var ofMaildir = []mutant{
 		if last := l.recs`},
 	{"fields of a uidlist that are not ours are dropped", "store/maildir/uidlist.go", `			h.extra = append(h.extra, field)
 `, ""},
-	{"a uidlist's lines out of order count", "store/maildir/uidlist.go", "if !ok || rec.uid <= last {", "if !ok {"},
+	{"a uidlist's lines out of order count", "store/maildir/uidlist.go", "if !ok || rec.uid <= last {", "if !ok || last == 1<<32-1 {"},
 	{"the uidlist is written without its lock", "store/maildir/apply.go", `	lock, err := s.dotlock(ctx, b.ctl, uidlistName, b.ctlPerms)
 `, `	lock, err := s.dotlock(ctx, b.ctl, uidlistName+"-", b.ctlPerms)
 `},
