@@ -93,26 +93,18 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 		return nil, err
 	}
 	res := make([]done, len(items))
-	var wg sync.WaitGroup
-	work := make(chan int)
-	for range max(1, min(p.Workers, len(items))) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for i := range work {
-				res[i].st, res[i].err = p.stage(ctx, b, items[i], known[items[i].Out.Content.GUID])
-			}
-		}()
-	}
-	for i := range items {
-		if ctx.Err() != nil {
-			res[i].err = ctx.Err()
-			continue
+	one := func(i int) {
+		if res[i].err = ctx.Err(); res[i].err == nil {
+			res[i].st, res[i].err = p.stage(ctx, b, items[i], known[items[i].Out.Content.GUID])
 		}
-		work <- i
 	}
-	close(work)
-	wg.Wait()
+	if p.Workers > 1 && len(items) > 1 {
+		p.share(len(items), one)
+	} else {
+		for i := range items {
+			one(i)
+		}
+	}
 	var out []stagedItem
 	for i, r := range res {
 		if r.err != nil {
@@ -136,6 +128,26 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 		p.Progress(p.Report.Copied+int64(len(out)), p.Report.Bytes)
 	}
 	return out, nil
+}
+
+// share has n items done by several goroutines.
+func (p *Player) share(n int, one func(int)) {
+	var wg sync.WaitGroup
+	work := make(chan int)
+	for range min(p.Workers, n) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range work {
+				one(i)
+			}
+		}()
+	}
+	for i := range n {
+		work <- i
+	}
+	close(work)
+	wg.Wait()
 }
 
 // known gives the GUIDs of the items of which the account has records.

@@ -43,7 +43,7 @@ type Player struct {
 	Plan     *Plan
 	Peer     Bodies
 	Now      func() int64 // µs since 1970
-	Workers  int          // parallel copies; at least 1
+	Workers  int          // parallel copies; 1: in the caller's goroutine
 	Progress func(done, bytes int64)
 
 	Report Report

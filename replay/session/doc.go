@@ -20,6 +20,7 @@
 //   - Machine is pure: it takes frames and results and gives the next Action. It
 //     merges for itself; both ends compute the same.
 //   - End does what an action asks: it reads and writes one replica.
-//   - Drive is the loop. It may be cancelled at any moment; what was done stands
-//     in the log, and the next run goes on from there.
+//   - Driver makes one step after another, Both is the loop for two ends of one
+//     process. It may be cancelled at any moment; what was done stands in the log,
+//     and the next run goes on from there.
 package session

@@ -12,19 +12,52 @@ type Conn interface {
 	Receive(ctx context.Context) ([]byte, error)
 }
 
-// Drive runs one end to its end.
-func Drive(ctx context.Context, cfg Config, h *Hello, end End, conn Conn) (*Outcome, error) {
-	m := New(cfg, h)
+// Driver is one end under way: its machine, what does what the machine asks, and
+// the connection to the other end. It is used by one goroutine.
+type Driver struct {
+	Conn Conn // set before the first Step
+
+	m    *Machine
+	end  End
+	next *Action
+}
+
+// NewDriver makes a driver for an end that introduces itself by h.
+func NewDriver(cfg Config, h *Hello, end End) *Driver {
+	return &Driver{m: New(cfg, h), end: end}
+}
+
+// Next tells what the next Step does: DoReceive waits for the other end, DoStop says
+// that this one is through.
+func (d *Driver) Next() Do {
+	if d.next == nil {
+		a := d.m.Next()
+		d.next = &a
+	}
+	return d.next.Do
+}
+
+// Step does one thing. After DoStop it does nothing.
+func (d *Driver) Step(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if d.Next() == DoStop {
+		return nil
+	}
+	a := *d.next
+	d.next = nil
+	return step(ctx, d.m, a, d.end, d.Conn)
+}
+
+// Outcome is what the end came to, or has come to so far.
+func (d *Driver) Outcome() *Outcome { return d.m.Outcome() }
+
+// run makes all steps.
+func (d *Driver) run(ctx context.Context) error {
 	for {
-		if err := ctx.Err(); err != nil {
-			return m.Outcome(), err
-		}
-		a := m.Next()
-		if a.Do == DoStop {
-			return m.Outcome(), nil
-		}
-		if err := step(ctx, m, a, end, conn); err != nil {
-			return m.Outcome(), err
+		if err := d.Step(ctx); err != nil || d.Next() == DoStop {
+			return err
 		}
 	}
 }
@@ -89,8 +122,8 @@ func step(ctx context.Context, m *Machine, a Action, end End, conn Conn) error {
 	return nil
 }
 
-// errCut is what the other end of a pipe sees when this one has gone.
-var errCut = errors.New("the other end stopped")
+// ErrCut is what the other end of a connection sees when this one has gone.
+var ErrCut = errors.New("the other end stopped")
 
 // pipe is one end of a connection within the process.
 type pipe struct {
@@ -104,7 +137,7 @@ func (p *pipe) Send(ctx context.Context, b []byte) error {
 	case p.out <- b:
 		return nil
 	case <-p.gone:
-		return errCut
+		return ErrCut
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -126,32 +159,38 @@ func (p *pipe) Receive(ctx context.Context) ([]byte, error) {
 			return b, nil
 		default:
 		}
-		return nil, errCut
+		return nil, ErrCut
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// Both runs both ends of a session within the process and gives what each came to.
-func Both(ctx context.Context, cfg [2]Config, hello [2]*Hello, end [2]End) ([2]*Outcome, error) {
+// Both drives both ends of a session within the process, each by a goroutine of its
+// own. Of an end that only saw the other one fail nothing is said.
+func Both(ctx context.Context, ends [2]*Driver) error {
 	ab, ba := make(chan []byte, 2), make(chan []byte, 2)
 	gone := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
-	conn := [2]*pipe{{out: ab, in: ba, gone: gone[1]}, {out: ba, in: ab, gone: gone[0]}}
-	var out [2]*Outcome
+	ends[0].Conn, ends[1].Conn = &pipe{out: ab, in: ba, gone: gone[1]}, &pipe{out: ba, in: ab, gone: gone[0]}
 	var errs [2]error
 	done := make(chan int)
-	for i := range 2 {
+	for i, d := range ends {
 		go func() {
 			defer func() { close(gone[i]); done <- i }()
-			out[i], errs[i] = Drive(ctx, cfg[i], hello[i], end[i], conn[i])
+			errs[i] = d.run(ctx)
 		}()
 	}
 	<-done
 	<-done
+	return Join(errs)
+}
+
+// Join makes one error of those of both ends: of an end that only saw the other one
+// fail nothing is said.
+func Join(errs [2]error) error {
 	for i := range errs {
-		if errors.Is(errs[i], errCut) && errs[1-i] != nil {
+		if errors.Is(errs[i], ErrCut) && errs[1-i] != nil && !errors.Is(errs[1-i], ErrCut) {
 			errs[i] = nil
 		}
 	}
-	return out, errors.Join(errs[0], errs[1])
+	return errors.Join(errs[0], errs[1])
 }

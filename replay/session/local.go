@@ -38,6 +38,7 @@ type Local struct {
 	DryRun   bool
 	ReadOnly bool // the source of -1 or backup: nothing is written to the store
 	Progress func(done, bytes int64)
+	Workers  int // parallel copies; 0: the player's default, 1: in the caller's goroutine
 
 	// Player and Result are set once the plan is known.
 	Player *replay.Player
@@ -303,6 +304,9 @@ func (l *Local) Tree(ctx context.Context, r *merge.Result, side int) error {
 		return err
 	}
 	l.Player.Progress = l.Progress
+	if l.Workers > 0 {
+		l.Player.Workers = l.Workers
+	}
 	return l.Player.Tree(ctx)
 }
 

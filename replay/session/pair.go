@@ -36,6 +36,19 @@ type PairOptions struct {
 	// Check is called before anything is compared, with what both ends say of
 	// themselves; it may ask for a full comparison.
 	Check func(a, b *Hello, tags [2][]changelog.Position) (whole bool)
+
+	// Clocks, if set, are the clocks of the two ends, instead of Now.
+	Clocks [2]func() int64
+	// Drive, if set, drives the two ends instead of Both. Then everything happens in
+	// the caller's goroutine, one thing after another: for simulations.
+	Drive func(ctx context.Context, ends [2]*Driver) error
+}
+
+func (o *PairOptions) clock(i int) func() int64 {
+	if o.Clocks[i] != nil {
+		return o.Clocks[i]
+	}
+	return o.Now
 }
 
 // PairResult is what a run came to.
@@ -55,6 +68,11 @@ var ErrSameStore = errors.New("both ends are the same store")
 // Pair makes one run between two stores whose logs are in db. The stores are
 // locked, looked at, compared, and changed.
 func Pair(ctx context.Context, db *logdb.DB, st [2]store.Store, o PairOptions) (*PairResult, error) {
+	return PairLogs(ctx, [2]*logdb.DB{db, db}, st, o)
+}
+
+// PairLogs is Pair where each store has its log in a database of its own.
+func PairLogs(ctx context.Context, db [2]*logdb.DB, st [2]store.Store, o PairOptions) (*PairResult, error) {
 	if st[0].Identity() == st[1].Identity() {
 		return nil, fmt.Errorf("%w: %s", ErrSameStore, st[0].Location())
 	}
@@ -65,7 +83,7 @@ func Pair(ctx context.Context, db *logdb.DB, st [2]store.Store, o PairOptions) (
 	defer unlock()
 	var recs [2]*recorder.Recorder
 	for i := range st {
-		if recs[i], err = open(ctx, db, st[i], o, o.readOnly(i)); err != nil {
+		if recs[i], err = open(ctx, db[i], st[i], o, i); err != nil {
 			return nil, fmt.Errorf("open the change log of %s: %w", st[i].Location(), err)
 		}
 	}
@@ -73,7 +91,7 @@ func Pair(ctx context.Context, db *logdb.DB, st [2]store.Store, o PairOptions) (
 		return nil, fmt.Errorf("%w: one is a copy of the other, and the log could not tell which", ErrSelf)
 	}
 	res := &PairResult{Replicas: [2]changelog.Replica{recs[0].Replica(), recs[1].Replica()}}
-	if err := scanBoth(ctx, recs, o.Whole, res); err != nil {
+	if err := scanBoth(ctx, recs, o, res); err != nil {
 		return res, err
 	}
 	if err := confront(ctx, recs, res, o); err != nil {
@@ -114,24 +132,30 @@ func lockBoth(ctx context.Context, st [2]store.Store, o PairOptions) (func(), er
 	return func() { b(); a() }, nil
 }
 
-func open(ctx context.Context, db *logdb.DB, st store.Store, o PairOptions, readOnly bool) (*recorder.Recorder, error) {
+func open(ctx context.Context, db *logdb.DB, st store.Store, o PairOptions, side int) (*recorder.Recorder, error) {
 	return recorder.Open(ctx, db, st, recorder.Options{
-		Now: o.Now, NewID: o.NewID, Notice: o.Notice, ReadOnly: readOnly, MaxDelete: o.Brake,
+		Now: o.clock(side), NewID: o.NewID, Notice: o.Notice, ReadOnly: o.readOnly(side), MaxDelete: o.Brake,
 		Settler: func(ctx context.Context, r *recorder.Recorder, _ []logdb.Intent) error {
 			return replay.Settle(ctx, r.Store(), r.Account(), o.Policy)
 		},
 	})
 }
 
-func scanBoth(ctx context.Context, recs [2]*recorder.Recorder, full bool, res *PairResult) error {
+func scanBoth(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *PairResult) error {
 	var errs [2]error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		res.Looks[1], errs[1] = recs[1].Scan(ctx, full)
-	}()
-	res.Looks[0], errs[0] = recs[0].Scan(ctx, full)
-	<-done
+	scan := func(i int) { res.Looks[i], errs[i] = recs[i].Scan(ctx, o.Whole) }
+	if o.Drive != nil {
+		scan(0)
+		scan(1)
+	} else {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			scan(1)
+		}()
+		scan(0)
+		<-done
+	}
 	for i, err := range errs {
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", recs[i].Store().Location(), err)
@@ -157,7 +181,7 @@ func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, 
 		}
 	}
 	if again {
-		return scanBoth(ctx, recs, o.Whole, res)
+		return scanBoth(ctx, recs, o, res)
 	}
 	return nil
 }
@@ -165,7 +189,10 @@ func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, 
 // talk runs the session, in as many parts as it takes.
 func talk(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *PairResult) error {
 	for i, r := range recs {
-		l := &Local{Rec: r, Look: res.Looks[i], Policy: o.Policy, Now: o.Now, DryRun: o.DryRun, ReadOnly: o.readOnly(i) && !o.DryRun}
+		l := &Local{Rec: r, Look: res.Looks[i], Policy: o.Policy, Now: o.clock(i), DryRun: o.DryRun, ReadOnly: o.readOnly(i) && !o.DryRun}
+		if o.Drive != nil {
+			l.Workers = 1
+		}
 		if o.Progress != nil {
 			l.Progress = func(done, bytes int64) { o.Progress(i, done, bytes) }
 		}
@@ -194,7 +221,7 @@ func talk(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *P
 // part is one part of a run: a session from hello to report.
 func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, first bool, whole *bool) (more bool, err error) {
 	var hello [2]*Hello
-	var cfg [2]Config
+	var ends [2]*Driver
 	var tags [2][]changelog.Position
 	for i, r := range recs {
 		if hello[i], err = res.Ends[i].Hello(ctx, o.Run); err != nil {
@@ -202,7 +229,6 @@ func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o P
 		}
 		hello[i].Source = o.Direction != merge.TwoWay && i == o.Source
 		tags[i] = r.Account().Meta().Tags
-		cfg[i] = Config{Run: o.Run, Policy: o.Policy, Direction: o.Direction, Filter: o.Filter, First: first, Starter: i == 0, DryRun: o.DryRun}
 		*whole = *whole || first && hello[i].Whole
 	}
 	if first && o.Check != nil && o.Check(hello[0], hello[1], tags) {
@@ -210,14 +236,23 @@ func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o P
 	}
 	hello[0].Whole, hello[1].Whole = *whole, *whole
 	res.Whole = *whole
-	outs, err := Both(ctx, cfg, hello, [2]End{res.Ends[0], res.Ends[1]})
-	res.note(outs[0])
-	return outs[0] != nil && outs[0].More && !o.DryRun, err
+	for i := range ends {
+		ends[i] = NewDriver(Config{Run: o.Run, Policy: o.Policy, Direction: o.Direction, Filter: o.Filter, First: first, Starter: i == 0, DryRun: o.DryRun},
+			hello[i], res.Ends[i])
+	}
+	drive := o.Drive
+	if drive == nil {
+		drive = Both
+	}
+	err = drive(ctx, ends)
+	out := ends[0].Outcome()
+	res.note(out)
+	return out.More && !o.DryRun, err
 }
 
 // note adds up what the parts came to.
 func (res *PairResult) note(out *Outcome) {
-	if was := res.Outcome; was != nil && out != nil {
+	if was := res.Outcome; was != nil {
 		out.Decisions = append(was.Decisions, out.Decisions...)
 		out.Compared += was.Compared
 		out.Trips += was.Trips
