@@ -278,19 +278,52 @@ func (s *Scenario) checkRun(r *Run) *complaint {
 			return complain(m, "%.40q is no mask", m)
 		}
 	}
-	if r.Crash != "" {
-		if bad := s.has(r.Crash); bad != nil {
-			return bad
-		}
-	}
-	if r.Cut < 0 || (r.Crash != "") != (r.CrashAt > 0) {
-		return complain("", "frames and writes are counted from 1")
-	}
-	if r.Fail != "" && !plainWord(r.Fail) {
-		return complain(r.Fail, "%.40q cannot be a seed", r.Fail)
+	if bad := s.checkFaults(r); bad != nil {
+		return bad
 	}
 	if r.empty() {
 		return complain("", "a run without options has none")
+	}
+	return nil
+}
+
+// checkFaults looks at how a run is disturbed.
+func (s *Scenario) checkFaults(r *Run) *complaint {
+	for _, name := range []string{r.Crash, r.Full} {
+		if name != "" && name != AllReplicas {
+			if bad := s.has(name); bad != nil {
+				return bad
+			}
+		}
+	}
+	if r.Full == AllReplicas {
+		return complain(r.Full, "the disk of one replica is full at a time")
+	}
+	if r.Cut < 0 || r.Cut > maxMoment || (r.Crash != "") != (r.CrashAt > 0) || (r.Full != "") != (r.FullAt > 0) || (r.Full != "") != (r.FullFor > 0) {
+		return complain("", "frames and writes are counted from 1")
+	}
+	if r.Power != "" && r.Crash == "" {
+		return complain("power", "power says what a crash loses, and there is no crash")
+	}
+	for _, seed := range []string{r.Power, r.Fail, r.Delay} {
+		if seed != "" && !plainWord(seed) {
+			return complain(seed, "%.40q cannot be a seed", seed)
+		}
+	}
+	if len(r.During) > maxDuring {
+		return complain("during", "%d steps in the middle of a run, at most %d", len(r.During), maxDuring)
+	}
+	for i := range r.During {
+		m := &r.During[i]
+		if m.At < 1 || m.At > maxMoment {
+			return complain("during", "the moments of a run are counted from 1")
+		}
+		if v := m.Step.Verb; !v.IsClient() && !v.IsRun() && v != Clock || m.Step.Run.Faulty() {
+			return complain("during", "%s cannot be in the middle of a run: what a client does, clock, and runs without faults can", v)
+		}
+		if bad := s.checkStep(&m.Step); bad != nil {
+			return complain("during", "%s", bad.reason)
+		}
 	}
 	return nil
 }
@@ -311,7 +344,7 @@ func (s *Scenario) checkExpect(t *Step) *complaint {
 	if t.Shows == nil || len(t.Numbers) > 0 {
 		return complain("", "expect needs a listing")
 	}
-	if t.At != "all" {
+	if t.At != AllReplicas {
 		if bad := s.has(t.At); bad != nil {
 			return bad
 		}

@@ -137,12 +137,39 @@ func (p *parser) run(l *line, args []token) (*Run, error) {
 		if len(args) <= n {
 			return nil, p.at(l.number, key.column, "want: %s %s", o.word, o.form)
 		}
-		if err := run.set(o.word, args[1:1+n]); err != "" {
+		if o.word == "during" {
+			m, err := p.meanwhile(l, args[1], args[2])
+			if err != nil {
+				return nil, err
+			}
+			run.During = append(run.During, m)
+		} else if err := run.set(o.word, args[1:1+n]); err != "" {
 			return nil, p.at(l.number, args[1].column, "%s", err)
 		}
 		args = args[1+n:]
 	}
 	return run, nil
+}
+
+// meanwhile reads what happens in the middle of a run: a step in quotes.
+func (p *parser) meanwhile(l *line, at, text token) (m Meanwhile, err error) {
+	m.At = number(at.text)
+	inner := &line{number: l.number, text: text.text, column: text.column}
+	if inner.words, err = split(text.text, 0); err == nil && len(inner.words) == 0 {
+		err = &Error{Reason: "want a step in quotes"}
+	}
+	if err == nil {
+		if name, ok := strings.CutSuffix(inner.words[0].text, ":"); ok && !inner.words[0].quoted {
+			m.Step, err = p.local(inner)
+			m.Step.At = name
+		} else {
+			m.Step, err = p.global(inner)
+		}
+	}
+	if e, ok := err.(*Error); ok {
+		return m, p.at(l.number, text.column, "in the step %.60q: %s", text.text, e.Reason) // columns within a quote mean little
+	}
+	return m, err
 }
 
 func (r *Run) set(key string, args []token) (bad string) {
@@ -179,9 +206,13 @@ func (r *Run) set(key string, args []token) (bad string) {
 	case "crash":
 		bad = again(r.Crash != "")
 		r.Crash, r.CrashAt = text, number(args[1].text)
-	case "fail":
-		bad = again(r.Fail != "")
-		r.Fail = text
+	case "full":
+		bad = again(r.Full != "")
+		r.Full, r.FullAt, r.FullFor = text, number(args[1].text), number(args[2].text)
+	case "power", "fail", "delay":
+		seed := map[string]*string{"power": &r.Power, "fail": &r.Fail, "delay": &r.Delay}[key]
+		bad = again(*seed != "")
+		*seed = text
 	}
 	return bad
 }
@@ -226,8 +257,20 @@ func (r *Run) text() string {
 	if r.Crash != "" {
 		add("crash", r.Crash, decimal(r.CrashAt))
 	}
+	if r.Power != "" {
+		add("power", word(r.Power, anyWord))
+	}
+	if r.Full != "" {
+		add("full", r.Full, decimal(r.FullAt), decimal(r.FullFor))
+	}
 	if r.Fail != "" {
 		add("fail", word(r.Fail, anyWord))
+	}
+	if r.Delay != "" {
+		add("delay", word(r.Delay, anyWord))
+	}
+	for _, m := range r.During {
+		add("during", decimal(m.At), quote(m.Step.String()))
 	}
 	return strings.Join(w, " ")
 }

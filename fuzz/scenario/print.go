@@ -90,6 +90,10 @@ func (s Step) clone() Step {
 	if s.Run != nil {
 		r := *s.Run
 		r.Only, r.Except = slices.Clone(r.Only), slices.Clone(r.Except)
+		r.During = slices.Clone(r.During)
+		for i := range r.During {
+			r.During[i].Step = r.During[i].Step.clone()
+		}
 		s.Run = &r
 	}
 	if s.Shows != nil {

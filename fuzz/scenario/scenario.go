@@ -143,10 +143,26 @@ type Run struct {
 	Since   Moment       `json:"since,omitzero"`     // -t
 	Before  Moment       `json:"before,omitzero"`    // -e
 	Cut     int          `json:"cut,omitempty"`      // the connection breaks at this frame, from 1
-	Crash   string       `json:"crash,omitempty"`    // the replica whose end dies …
+	Crash   string       `json:"crash,omitempty"`    // the replica whose end dies (AllReplicas: both) …
 	CrashAt int          `json:"crash_at,omitempty"` // … at this write, from 1
+	Power   string       `json:"power,omitempty"`    // what dies loses part of what was not durable, drawn from this seed
+	Full    string       `json:"full,omitempty"`     // the replica whose disk is full …
+	FullAt  int          `json:"full_at,omitempty"`  // … from this write on, from 1 …
+	FullFor int          `json:"full_for,omitempty"` // … for so many writes
 	Fail    string       `json:"fail,omitempty"`     // one effect in three fails, drawn from this seed
+	Delay   string       `json:"delay,omitempty"`    // everything takes a while, drawn from this seed
+	During  []Meanwhile  `json:"during,omitempty"`   // what happens in the middle of the run, in order
 }
+
+// Meanwhile is a step in the middle of a run: what a client does, a clock that jumps,
+// or another run, which has no faults of its own.
+type Meanwhile struct {
+	At   int  `json:"at"` // before this moment of the run, from 1
+	Step Step `json:"step"`
+}
+
+// AllReplicas names every replica, in expectations and crashes.
+const AllReplicas = "all"
 
 // Partial reports whether the run carries less than everything, or may end before
 // its end.
@@ -155,7 +171,9 @@ func (r *Run) Partial() bool {
 }
 
 // Faulty reports whether the run is disturbed.
-func (r *Run) Faulty() bool { return r != nil && (r.Cut > 0 || r.Crash != "" || r.Fail != "") }
+func (r *Run) Faulty() bool {
+	return r != nil && (r.Cut > 0 || r.Crash != "" || r.Full != "" || r.Fail != "" || len(r.During) > 0)
+}
 
 // Moment is a second since 1970; 0 is none.
 type Moment int64
@@ -210,6 +228,8 @@ const (
 	maxSteps     = 100_000
 	maxReplicas  = 64
 	maxWord      = 4096
+	maxDuring    = 1000
+	maxMoment    = 1 << 30
 	maxSpan      = 10 * 365 * 24 * time.Hour
 )
 

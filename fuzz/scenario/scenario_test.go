@@ -55,7 +55,7 @@ const everything = `scenario "all that there is"
   tick
   tick 1m0s
   sync A B
-  sync A B mode state policy later-wins only X only "a b" except Trash* since 2026-01-31 before 2026-02-01T00:00:01Z cut 3 crash B 2 fail 7
+  sync A B mode state policy later-wins only X only "a b" except Trash* since 2026-01-31 before 2026-02-01T00:00:01Z cut 3 crash B 2 power x1 full near_1 4 2 fail 7 delay 8 during 5 "A: expunge m from INBOX" during 9 "B: create \"two words\"" during 9 "sync B near_1 mode full"
   oneway A B
   backup B A mode corrupt
   sweep
@@ -143,6 +143,14 @@ func TestErrorsNamePlace(t *testing.T) {
 		{"scenario a\n  sync A A", "f.txt:2:8: a run needs two replicas"},
 		{"scenario a\n  sync A B often", "f.txt:2:12: unknown option \"often\""},
 		{"scenario a\n  sync A B cut x", "f.txt:2:3: frames and writes"},
+		{"scenario a\n  sync A B crash C 1", "f.txt:2:18: unknown replica"},
+		{"scenario a\n  sync A B power x", "f.txt:2:12: power says what a crash loses"},
+		{"scenario a\n  sync A B full A 0 1", "f.txt:2:3: frames and writes"},
+		{"scenario a\n  sync A B during 1 \"A: crate X\"", "f.txt:2:21: in the step \"A: crate X\": unknown verb"},
+		{"scenario a\n  sync A B during 1 \"\"", "f.txt:2:21: in the step \"\": want a step"},
+		{"scenario a\n  sync A B during 0 tick", "f.txt:2:12: the moments of a run"},
+		{"scenario a\n  sync A B during 1 tick", "f.txt:2:12: tick cannot be in the middle"},
+		{"scenario a\n  sync A B during 1 \"sync A B cut 1\"", "f.txt:2:12: sync cannot be in the middle"},
 		{"scenario a\n  sync A B mode slow", "f.txt:2:17: unknown mode"},
 		{"scenario a\n  A: flag m in X Seen", "f.txt:2:18: \"Seen\": want + or -"},
 		{"scenario a\n  A: flag m in X +\\Recent", "f.txt:2:18: "},
