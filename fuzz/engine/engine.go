@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"slices"
 
+	"dsync/changelog/logdb"
 	"dsync/fuzz/scenario"
 	"dsync/merge"
 )
@@ -41,6 +42,11 @@ type Setup struct {
 	Seed     uint64
 	// Policies finds a policy that a run names; nil: merge.PolicyByName.
 	Policies func(string) (*merge.Policy, error)
+	// Pebble keeps the logs of whole sessions in Pebble, instead of on ordered disks
+	// in memory, which are a hundred times cheaper and repeat to the byte.
+	Pebble bool
+	// Log changes how logs are opened: for mutants. nil: nothing.
+	Log func(*logdb.Options)
 }
 
 // World is some replicas.
@@ -66,6 +72,9 @@ type Report struct {
 	// Bytes is what crossed, if the engine counts it; else -1.
 	Bytes int64  `json:"bytes"`
 	Says  string `json:"says,omitempty"` // messages of the run, for people
+	// Events are what the step says is to happen in the middle of the run, as it
+	// happened.
+	Events []Event `json:"-"`
 }
 
 // Conflict is one decision by a rule.

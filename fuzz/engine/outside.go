@@ -176,7 +176,7 @@ func (w *outside) Do(s scenario.Step) error {
 		return a.Become(w.accounts[w.set.index(s.With)])
 	case scenario.Damage:
 		a.Reconnect()
-		return (&sessions{set: w.set, e: &Sessions{kind: underDovecot}}).damage(a, s)
+		return damage(a, s)
 	case scenario.UIDValidity, scenario.UIDNext:
 		for _, o := range operations(w.set, s, nil) {
 			if err := a.Renumber(o); err != nil {

@@ -86,20 +86,6 @@ func trouble(res *session.PairResult) (out []string) {
 	return out
 }
 
-// List implements World.
-func (w *sessions) List(replica string) (*scenario.Listing, error) {
-	a := w.accounts[w.set.index(replica)]
-	if w.e.kind == underDovecot {
-		return w.tokens.listDovecot(a)
-	}
-	st, err := a.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer st.Close()
-	return listStore(st)
-}
-
 // listStore reads a store, bodies included.
 func listStore(st store.Store) (*scenario.Listing, error) {
 	ctx := context.Background()

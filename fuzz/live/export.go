@@ -116,8 +116,21 @@ func (a *Account) Become(o *Account) error { return a.a.become(o.a) }
 // Close removes the account.
 func (a *Account) Close() error { return a.a.close() }
 
-// SetFail makes effects of a run fail at an account in memory; ok is false for any
-// other. nil: nothing fails.
+// Crash leaves an account in memory as the death of what had it open does: with power,
+// of the machine, when what was not durable is lost. Maildirs stay as they are.
+func (a *Account) Crash(power bool) {
+	m, ok := a.a.(*memAccount)
+	switch {
+	case !ok:
+	case power:
+		m.st = m.st.Crash()
+	default:
+		m.st = m.st.Clone()
+	}
+}
+
+// SetFail makes steps of what is opened from now on fail at an account in memory; ok is
+// false for any other. nil: nothing fails.
 func (a *Account) SetFail(fail func(op string, n store.Name, item string) error) (ok bool) {
 	m, ok := a.a.(*memAccount)
 	if ok {

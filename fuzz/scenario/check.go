@@ -299,7 +299,7 @@ func (s *Scenario) checkFaults(r *Run) *complaint {
 	if r.Full == AllReplicas {
 		return complain(r.Full, "the disk of one replica is full at a time")
 	}
-	if r.Cut < 0 || r.Cut > maxMoment || (r.Crash != "") != (r.CrashAt > 0) || (r.Full != "") != (r.FullAt > 0) || (r.Full != "") != (r.FullFor > 0) {
+	if r.Cut < 0 || r.Cut > MaxMoment || (r.Crash != "") != (r.CrashAt > 0) || (r.Full != "") != (r.FullAt > 0) || (r.Full != "") != (r.FullFor > 0) {
 		return complain("", "frames and writes are counted from 1")
 	}
 	if r.Power != "" && r.Crash == "" {
@@ -315,7 +315,7 @@ func (s *Scenario) checkFaults(r *Run) *complaint {
 	}
 	for i := range r.During {
 		m := &r.During[i]
-		if m.At < 1 || m.At > maxMoment {
+		if m.At < 1 || m.At > MaxMoment {
 			return complain("during", "the moments of a run are counted from 1")
 		}
 		if v := m.Step.Verb; !v.IsClient() && !v.IsRun() && v != Clock || m.Step.Run.Faulty() {

@@ -161,6 +161,9 @@ type Meanwhile struct {
 	Step Step `json:"step"`
 }
 
+// MaxMoment is the highest number of a moment or frame.
+const MaxMoment = 1 << 30
+
 // AllReplicas names every replica, in expectations and crashes.
 const AllReplicas = "all"
 
@@ -229,7 +232,6 @@ const (
 	maxReplicas  = 64
 	maxWord      = 4096
 	maxDuring    = 1000
-	maxMoment    = 1 << 30
 	maxSpan      = 10 * 365 * 24 * time.Hour
 )
 

@@ -144,7 +144,7 @@ var runOptions = []struct{ word, form, says string }{
 	{"since", "TIME", "of new messages only those received then or later (-t)"},
 	{"before", "TIME", "of new messages only those received earlier (-e)"},
 	{"cut", "N", "the connection breaks at the N-th frame"},
-	{"crash", "REPLICA N", "that replica's end dies at its N-th write; all: both die at theirs"},
+	{"crash", "REPLICA N", "that replica's end dies at its N-th write; all: both, at the first N-th write"},
 	{"power", "WORD", "and loses part of what was not durable, drawn from this seed"},
 	{"full", "REPLICA N M", "from its N-th write on, M writes of that replica find no space"},
 	{"fail", "WORD", "one effect in three fails, drawn from this seed"},
