@@ -72,6 +72,9 @@ type Report struct {
 	// Bytes is what crossed, if the engine counts it; else -1.
 	Bytes int64  `json:"bytes"`
 	Says  string `json:"says,omitempty"` // messages of the run, for people
+	// News are the kinds of changes (rows of the matrix of conflicts) that each side
+	// brings and the other has not seen, where the engine can tell.
+	News [2]map[string]bool `json:"-"`
 	// Events are what the step says is to happen in the middle of the run, as it
 	// happened.
 	Events []Event `json:"-"`

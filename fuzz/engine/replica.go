@@ -22,6 +22,7 @@ type replica struct {
 	skew  time.Duration
 	seqs  *modSeqs  // what clients know of modseqs; nil: nothing
 	under *underway // the run that has it
+	told  uint64    // events of the log that were read for their kinds
 }
 
 // time is the replica's clock.
@@ -60,7 +61,7 @@ func (r *replica) shut() error {
 // replace puts another log in the place of the one there is.
 func (r *replica) replace(log keeping) error {
 	err := r.shut()
-	r.log, r.seqs = log, nil
+	r.log, r.seqs, r.told = log, nil, 0
 	return err
 }
 
@@ -73,7 +74,7 @@ func (r *replica) die(power *rand.Rand) error {
 		log = r.log.crashed(power)
 	}
 	err := r.shut()
-	r.log = log
+	r.log, r.told = log, 0
 	r.mail.Crash(power != nil)
 	return err
 }
@@ -83,7 +84,7 @@ func (r *replica) reopen() error {
 	r.log.watch(nil)
 	log := r.log.copied()
 	err := r.shut()
-	r.log = log
+	r.log, r.told = log, 0
 	return err
 }
 

@@ -56,7 +56,7 @@ func (w *sessions) Sync(s scenario.Step) (Report, error) {
 	if err := u.rest(); err != nil {
 		return rep, err
 	}
-	rep.Events, rep.Broken = u.events, append(w.pending, u.broken...)
+	rep.Events, rep.Broken, rep.News = u.events, append(w.pending, u.broken...), u.news
 	w.pending = nil
 	return rep, nil
 }
@@ -86,6 +86,13 @@ func (w *sessions) once(u *underway, mode scenario.Mode, o session.PairOptions) 
 			u.broken = append(u.broken, fmt.Sprintf("P13: state %q: %v", state, err))
 		}
 		o.Check = func(a, b *session.Hello, tags [2][]changelog.Position) bool { return disagrees(&st, a, b, tags) }
+	}
+	check := o.Check
+	o.Check = func(a, b *session.Hello, tags [2][]changelog.Position) bool {
+		if u.news[0] == nil {
+			u.news = w.news(u.ends, [2]*session.Hello{a, b})
+		}
+		return check != nil && check(a, b, tags)
 	}
 	var st [2]store.Store
 	var db [2]*logdb.DB

@@ -32,6 +32,7 @@ type underway struct {
 	busy   bool // something in the middle is being made
 	events []Event
 	broken []string
+	news   [2]map[string]bool
 	failed error // of what happened in the middle
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"dsync/changelog"
 	"dsync/fuzz/live"
 	"dsync/fuzz/pure"
 	"dsync/fuzz/scenario"
@@ -27,7 +28,8 @@ type sessions struct {
 	ids    *rand.Rand
 	states map[[2]int][]string
 	runs   uint64
-	trace  hash.Hash64 // of all that happened
+	trace  hash.Hash64              // of all that happened
+	kinds  map[changelog.Dot]string // of changes, by the matrix of conflicts
 
 	pending []string // laws broken since the last run
 }

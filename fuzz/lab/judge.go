@@ -63,6 +63,17 @@ func (j *judge) common(r int, l *scenario.Listing) {
 	j.view[r], j.count[r] = now, count
 }
 
+// afresh: all replicas show the same, and a sweep changed nothing. Whatever was in doubt
+// before, from now on it is one write that all have seen.
+func (j *judge) afresh(l *scenario.Listing) {
+	uids, nexts, holds := j.uids, j.nexts, j.holds
+	*j = *newJudge(j.names, j.m)
+	j.uids, j.nexts, j.holds = uids, nexts, holds
+	for r := range j.names {
+		j.common(r, l)
+	}
+}
+
 // befall: a log was lost, a store restored. Of what is there now only presence is
 // judged from now on.
 func (j *judge) befall(r int) {
@@ -131,15 +142,20 @@ func (j *judge) forgive(r int, l *scenario.Listing) {
 	for _, b := range l.Mailboxes {
 		k := boxKey{b.Name, b.UIDValidity}
 		if g, ok := j.holds[r][k]; ok && g != b.GUID {
-			delete(j.nexts[r], k)
-			for u := range j.uids[r] {
-				if u.boxKey == k {
-					delete(j.uids[r], u)
-				}
-			}
+			j.forget(r, k)
 		}
 		if !b.NoSelect {
 			j.holds[r][k] = b.GUID
+		}
+	}
+}
+
+// forget forgets the UIDs of a path under a UIDVALIDITY.
+func (j *judge) forget(r int, k boxKey) {
+	delete(j.nexts[r], k)
+	for u := range j.uids[r] {
+		if u.boxKey == k {
+			delete(j.uids[r], u)
 		}
 	}
 }
@@ -162,19 +178,22 @@ func (j *judge) run(s scenario.Step, r [2]int, before, after [2]*scenario.Listin
 	} else {
 		j.m.Bytes += rep.Bytes
 	}
-	v := &verdict{j: j, s: s, r: r, before: before, after: after, rep: rep}
+	v := &verdict{j: j, s: s, r: r, before: before, after: after, rep: rep, meddled: map[string]bool{}}
 	for i := range r {
 		v.now[i], v.count[i] = look(after[i])
 		_, v.had[i] = look(before[i])
 	}
+	for _, e := range rep.Events {
+		v.meanwhile(e)
+	}
 	v.presence()
 	switch {
+	case s.Run.Partial():
+		v.partial()
 	case s.Verb == scenario.Backup:
 		v.backup()
 	case s.Verb == scenario.OneWay:
 		v.oneWay()
-	case s.Run.Partial():
-		v.partial()
 	default:
 		v.whole()
 	}

@@ -20,8 +20,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
+	"dsync/changelog/logdb"
 	"dsync/fuzz/engine"
 	"dsync/fuzz/scenario"
 	"dsync/merge"
@@ -50,7 +52,7 @@ var Laws = []struct{ Law, Says string }{
 type Options struct {
 	Policy string        // instead of the scenario's; "": the scenario's
 	Mode   scenario.Mode // the same
-	Seed   uint64
+	Seed   uint64        // 0: the scenario's, if that is a number
 	// Exchange asks P4 of every scenario, not only of those whose header names it.
 	Exchange bool
 	// Policies finds a policy by name; nil: merge.PolicyByName.
@@ -58,6 +60,11 @@ type Options struct {
 	// Watch is told everything that happens, in order; nil: nobody is. It costs a
 	// look at the replica after each step.
 	Watch func(*Event)
+	// Told, if not nil, takes the report of each run that is judged.
+	Told func(scenario.Step, engine.Report)
+	// Pebble and Log are those of engine.Setup.
+	Pebble bool
+	Log    func(*logdb.Options)
 }
 
 // Finding is a law that was broken.
@@ -97,7 +104,9 @@ type Result struct {
 	Differences []Difference                 `json:"differences,omitempty"`
 	Final       map[string]*scenario.Listing `json:"final,omitempty"`
 	Metrics     Metrics                      `json:"metrics"`
-	Pass        bool                         `json:"pass"`
+	// Trace is a hash of all that happened, where the engine has one.
+	Trace uint64 `json:"-"`
+	Pass  bool   `json:"pass"`
 	// Edits make the scenario expect what came.
 	Edits []scenario.Edit `json:"-"`
 }
@@ -148,6 +157,9 @@ func Play(e engine.Engine, s *scenario.Scenario, opt Options) *Result {
 	p := &player{s: s, e: e, res: res, opt: opt, mode: s.Mode, exit: -1}
 	if opt.Mode != "" {
 		p.mode = opt.Mode
+	}
+	if n, err := strconv.ParseUint(s.Seed, 10, 64); err == nil && opt.Seed == 0 {
+		p.opt.Seed = n
 	}
 	res.Policy = s.Policy
 	if opt.Policy != "" {
@@ -209,7 +221,7 @@ func (p *player) play() error {
 	if err != nil {
 		return err
 	}
-	p.w, err = p.e.Start(engine.Setup{Replicas: p.s.Replicas, Policy: policy, Mode: p.mode, Seed: p.opt.Seed, Policies: find})
+	p.w, err = p.e.Start(engine.Setup{Replicas: p.s.Replicas, Policy: policy, Mode: p.mode, Seed: p.opt.Seed, Policies: find, Pebble: p.opt.Pebble, Log: p.opt.Log})
 	if err != nil {
 		return err
 	}
@@ -238,6 +250,9 @@ func (p *player) play() error {
 func (p *player) end() error {
 	if f, ok := p.w.(interface{ Final() []string }); ok {
 		p.broken(scenario.Step{Verb: scenario.Converge}, f.Final())
+	}
+	if f, ok := p.w.(interface{ Trace() uint64 }); ok {
+		p.res.Trace = f.Trace()
 	}
 	for _, r := range p.s.Replicas {
 		l, err := p.w.List(r)
@@ -349,6 +364,9 @@ func (p *player) sync(s scenario.Step) error {
 	}
 	delete(p.touched, s.At)
 	delete(p.touched, s.With)
+	if p.opt.Told != nil {
+		p.opt.Told(s, rep)
+	}
 	p.exit = rep.Exit
 	p.runs++
 	p.mute = p.mute || !rep.Known

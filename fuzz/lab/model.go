@@ -151,6 +151,9 @@ func look(l *scenario.Listing) (out shown, count map[string]int) {
 	return out, count
 }
 
+// cutMessage gives the name of the message that a thing is.
+func cutMessage(id string) (name string, ok bool) { return strings.CutPrefix(id, isMessage) }
+
 // home names a mailbox as the place of messages: by its GUID, if it has one yet.
 func home(b scenario.Mailbox) string {
 	if b.GUID == "" {

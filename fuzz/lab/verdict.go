@@ -22,6 +22,7 @@ type verdict struct {
 	had, count    [2]map[string]int
 	broken        []string
 	lost          map[string]bool // names already said to be lost
+	meddled       map[string]bool // names that clients touched in the middle of the run
 }
 
 func (v *verdict) say(law, format string, args ...any) {
@@ -57,7 +58,7 @@ func (v *verdict) presence() {
 		for _, name := range slices.Sorted(maps.Keys(v.count[i])) {
 			n, most := v.count[i][name], max(v.had[0][name], v.had[1][name])
 			copied := v.j.copied[name]
-			if n > v.had[i][name] && (!v.j.apart && n > v.j.made[name]+copied || n > most && copied == 0 && v.crowded(i, name)) {
+			if n > v.had[i][name] && (!v.j.apart && n > v.j.made[name]+copied || n > most && copied == 0 && !v.meddled[name] && v.crowded(i, name)) {
 				v.j.m.Duplicates += n - max(most, 1)
 				v.say("P9", "%s is %d times at %s, was %d times at %s and %d times at %s", name, n, v.name(i), v.had[0][name], v.name(0), v.had[1][name], v.name(1))
 				v.j.loose[isMessage+name] = true

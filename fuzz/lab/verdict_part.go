@@ -12,40 +12,49 @@ import (
 
 // backup is P19.
 func (v *verdict) backup() {
-	if d := same(v.after[0].WithoutUIDs(), v.after[1].WithoutUIDs()); d != "" && !v.s.Run.Partial() {
+	if d := same(v.after[0].WithoutUIDs(), v.after[1].WithoutUIDs()); d != "" {
 		v.say("P19", "%s and %s differ: %s", v.name(0), v.name(1), d)
 	}
-	if d := untouched(v.before[0], v.after[0]); d != "" {
-		v.say("P19", "the source %s was changed: %s", v.name(0), d)
-	}
-	for name, n := range v.had[1] {
-		if v.count[1][name] < n && v.had[0][name] < n {
-			v.j.gone[name] = true
-		}
-	}
-	if v.s.Run != nil && len(v.s.Run.Only) > 0 {
-		v.outside(1, v.s.Run.Only)
-	}
+	v.oneSided()
 	v.blur()
 }
 
 // oneWay is P20.
 func (v *verdict) oneWay() {
+	v.oneSided()
+	v.blur()
+}
+
+// oneSided is what any run in one direction leaves alone.
+func (v *verdict) oneSided() {
+	law := "P20"
+	if v.s.Verb == scenario.Backup {
+		law = "P19"
+	}
 	if d := untouched(v.before[0], v.after[0]); d != "" {
-		v.say("P20", "the source %s was changed: %s", v.name(0), d)
+		v.say(law, "the source %s was changed: %s", v.name(0), d)
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.had[1])) {
-		if n := v.had[1][name]; v.count[1][name] < n {
+		n := v.had[1][name]
+		switch {
+		case v.count[1][name] >= n:
+		case v.s.Verb == scenario.OneWay:
 			v.say("P20", "%s is gone at the destination %s", name, v.name(1))
+		case v.had[0][name] < n:
+			v.j.gone[name] = true // a mirror has none
 		}
 	}
-	v.blur()
 }
 
 // partial is P26, and that a run which ended early or carried a part is honest.
 func (v *verdict) partial() {
 	run := v.s.Run
-	if run.Faulty() && v.rep.Exit == 0 && len(run.Only)+len(run.Except) == 0 && run.Since == 0 && run.Before == 0 {
+	filtered := len(run.Only)+len(run.Except) > 0 || run.Since != 0 || run.Before != 0
+	if len(run.During) > 0 { // what clients did meanwhile cannot be told from what the run did
+		v.blur()
+		return
+	}
+	if v.s.Verb == scenario.Sync && !filtered && v.rep.Exit == 0 {
 		if d := same(v.after[0], v.after[1]); d != "" {
 			v.say("P3", "exit status 0, but %s and %s differ: %s", v.name(0), v.name(1), d)
 		}
@@ -54,6 +63,9 @@ func (v *verdict) partial() {
 		for i := range v.r {
 			v.outside(i, run.Only)
 		}
+	}
+	if v.s.Verb != scenario.Sync {
+		v.oneSided()
 	}
 	v.blur()
 }

@@ -57,6 +57,11 @@ func (c *Coverage) meet(a, b *Replica) {
 	}
 	delete(c.reset, a.Name)
 	delete(c.reset, b.Name)
+	c.Count(kinds)
+}
+
+// Count counts the cells of a run to which the two sides bring changes of these kinds.
+func (c *Coverage) Count(kinds [2]map[string]bool) {
 	for x := range kinds[0] {
 		for y := range kinds[1] {
 			c.Hit(x, y, 1)
