@@ -43,6 +43,9 @@ func (p *Player) rekey(batch *logdb.Batch) error {
 		}
 		p.alias[now] = was
 		row := p.row(b)
+		if err := batch.MoveVanished(was, now); err != nil {
+			return err
+		}
 		batch.DeleteMailbox(was)
 		row.GUID = now
 		p.putRow(batch, b)

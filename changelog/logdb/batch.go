@@ -264,12 +264,12 @@ func (b *Batch) PutMailbox(m *Mailbox) {
 		func(p []byte) error { _, err := decodeMailbox(p); return err })
 }
 
-// DeleteMailbox forgets the local state of a mailbox and its list of vanished
-// UIDs. Its records stay.
+// DeleteMailbox forgets the local state of a mailbox. Its records stay, and so does the
+// list of its vanished UIDs: it may come back under its UIDVALIDITY (rule 15), and a
+// client that was away meanwhile asks what went.
 func (b *Batch) DeleteMailbox(g store.MailboxGUID) {
 	b.key = nodeKey(b.key[:0], b.a.id, famBox, g)
 	b.fail("write", b.b.Delete(b.key, nil))
-	b.DropVanished(g)
 }
 
 // AppendEvents adds events to the log, in order; at is the time of writing, in µs

@@ -340,6 +340,25 @@ func (b *Batch) DropVanished(g store.MailboxGUID) {
 	b.fail("write", b.b.DeleteRange(p, after(p), nil))
 }
 
+// MoveVanished gives the vanished UIDs of a mailbox that the database has to another,
+// which takes its place.
+func (b *Batch) MoveVanished(from, to store.MailboxGUID) error {
+	p := nodeKey(nil, b.a.id, famVanished, from)
+	q := nodeKey(nil, b.a.id, famVanished, to)
+	err := b.a.db.scan(p, after(p), func(key, val []byte) error {
+		payload, err := unframe(key, val)
+		if err != nil {
+			return err
+		}
+		last := slices.Clone(payload)
+		b.key = append(append(b.key[:0], q...), key[len(p):]...)
+		b.put(b.key, func(dst []byte) []byte { return append(dst, last...) }, func([]byte) error { return nil })
+		return nil
+	})
+	b.DropVanished(from)
+	return err
+}
+
 // Vanished gives the UIDs of a mailbox that vanished at a modseq above since, as
 // ascending ranges that neither overlap nor touch.
 func (a *Account) Vanished(g store.MailboxGUID, since store.ModSeq) ([]UIDRange, error) {

@@ -213,11 +213,15 @@ func (s *scan) writeVanished(v *vanished, gone []changelog.Dot) error {
 	if len(gone) > 0 {
 		mod = s.modSeq()
 	}
+	var uids []store.UID
 	err := s.r.acc.Records(gone, func(_ changelog.Dot, r *logdb.Record) error {
 		if r == nil {
 			return nil
 		}
 		old := r.Clone()
+		if r.UID != 0 {
+			uids = append(uids, r.UID)
+		}
 		if r.Live() && !v.keep {
 			if v.by.Dot.IsZero() {
 				v.by = s.mint(0)
@@ -232,6 +236,7 @@ func (s *scan) writeVanished(v *vanished, gone []changelog.Dot) error {
 		return s.put(old, r)
 	})
 	if err == nil && v.box != nil {
+		s.batch.AddVanished(v.box.GUID, mod, uids)
 		s.batch.DeleteMailbox(v.box.GUID)
 		delete(s.boxes, v.box.GUID)
 		delete(s.orig, v.box.GUID)

@@ -15,16 +15,21 @@ import (
 type modSeqs struct {
 	replica changelog.Replica
 	highest store.ModSeq // of the log
-	boxes   map[store.MailboxGUID]*seenBox
+	boxes   map[boxAt]*seenBox
+}
+
+// boxAt is a mailbox as a client knows it.
+type boxAt struct {
+	path     store.Name
+	validity store.UIDValidity
 }
 
 type seenBox struct {
-	validity store.UIDValidity
-	highest  store.ModSeq
-	of       map[store.UID]string // what each UID showed
+	highest store.ModSeq
+	of      map[store.UID]string // what each UID showed
 }
 
-func newModSeqs() *modSeqs { return &modSeqs{boxes: map[store.MailboxGUID]*seenBox{}} }
+func newModSeqs() *modSeqs { return &modSeqs{boxes: map[boxAt]*seenBox{}} }
 
 // look compares with what was known, and says what breaks P11.
 func (m *modSeqs) look(name string, acc *logdb.Account) (broken []string) {
@@ -33,7 +38,7 @@ func (m *modSeqs) look(name string, acc *logdb.Account) (broken []string) {
 	}
 	meta := acc.Meta()
 	if meta.Replica != m.replica {
-		*m = modSeqs{replica: meta.Replica, boxes: map[store.MailboxGUID]*seenBox{}}
+		*m = modSeqs{replica: meta.Replica, boxes: map[boxAt]*seenBox{}}
 	}
 	if meta.HighestMod < m.highest {
 		say("the log's HIGHESTMODSEQ fell from %d to %d", m.highest, meta.HighestMod)
@@ -45,14 +50,12 @@ func (m *modSeqs) look(name string, acc *logdb.Account) (broken []string) {
 		return broken
 	}
 	was := m.boxes
-	m.boxes = map[store.MailboxGUID]*seenBox{}
+	m.boxes = map[boxAt]*seenBox{}
 	for _, row := range rows {
-		b := &seenBox{validity: row.Status.UIDValidity, of: map[store.UID]string{}}
-		m.boxes[row.GUID] = b
-		old := was[row.GUID]
-		if old != nil && old.validity != b.validity {
-			old = nil
-		}
+		b := &seenBox{of: map[store.UID]string{}}
+		at := boxAt{row.Path, row.Status.UIDValidity}
+		m.boxes[at] = b
+		old := was[at]
 		err := acc.MailboxRecords(row.GUID, func(r *logdb.Record) error {
 			shows := fmt.Sprint(r.Content.GUID, r.ShownFlags, r.ShownKeywords)
 			b.of[r.UID], b.highest = shows, max(b.highest, r.ModSeq)

@@ -53,8 +53,8 @@ func (w *sessions) Sync(s scenario.Step) (Report, error) {
 	if err := u.die(); err != nil {
 		return rep, err
 	}
-	if err := u.rest(); err != nil {
-		return rep, err
+	if u.failed != nil {
+		return rep, u.failed
 	}
 	rep.Events, rep.Broken, rep.News = u.events, append(w.pending, u.broken...), u.news
 	w.pending = nil

@@ -154,13 +154,6 @@ func (u *underway) pass() {
 	}
 }
 
-// rest makes what found no moment, after the run.
-func (u *underway) rest() error {
-	u.moment = scenario.MaxMoment
-	u.pass()
-	return u.failed
-}
-
 // meanwhile makes a step in the middle, and keeps what it changed.
 func (u *underway) meanwhile(s scenario.Step) error {
 	who := []string{s.At}
