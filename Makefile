@@ -7,6 +7,7 @@
 #   make explore  every pair of short histories: all modes and policies, three operations (hours)
 #   make mutants  breaks the sources in one place at a time: is each noticed, by which ring?
 #                 (MUTANTS: flags, as -all or -only PART)
+#   make sim      simulated worlds with faults for MINUTES (10)
 #   make fuzz     every native fuzz target for FUZZTIME (a minute each)
 #   make interop  the rings that need Dovecot, which must then be there
 #   make faults   doveadm's published faults, found again from their seeds (minutes)
@@ -33,7 +34,7 @@ ifdef DSYNC_SHARED
 export DSYNC_SHARED := $(abspath $(DSYNC_SHARED))
 endif
 
-.PHONY: build test race crash explore mutants fuzz interop faults bench lint demo clean
+.PHONY: build test race crash explore sim mutants fuzz interop faults bench lint demo clean
 
 build:
 	$(GO) build -o dsync ./cmd/dsync
@@ -64,6 +65,9 @@ explore: build
 
 mutants:
 	$(GO) run ./fuzz/mutants $(MUTANTS)
+MINUTES ?= 10
+sim: build
+	./dsync -v lab simulate --minutes $(MINUTES)
 
 fuzz:
 	@$(GO) list ./... | while read -r p; do \

@@ -52,6 +52,7 @@ func labCommands() []*command {
 			},
 			exits: []exitLine{{"0", "compared"}, {"2", "an engine failed"}, {"65", "a file is no scenario file"}},
 		},
+		labSimulateCommand(),
 		{
 			name: "lab language", run: runLabLanguage, summary: "print the manual of the scenario language",
 			about: []string{"With --traces: what a trace is, as JSON and as a TLA+ module."},

@@ -44,6 +44,7 @@ type values struct {
 	lab       labValues
 	bounds    bounds
 	explore   exploreValues
+	simulate  simulateValues
 
 	idle    []string // options that have nothing to do
 	missing error    // an option that is not built
@@ -149,7 +150,17 @@ var options = append([]*option{
 	{"o", "output", "FILE", "Write to this file, not to standard output.", one + " lab-import ", func(v *values, s string) error { v.lab.output = s; return nil }},
 	{"", "traces", "", "Describe traces instead.", " lab-language ", on(func(v *values) *bool { return &v.lab.traces })},
 	{"", "csv", "", "Print comma-separated values, a line for each scenario and column.", " lab-run lab-compare ", on(func(v *values) *bool { return &v.lab.csv })},
-	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes lab-test lab-explore ", on(func(v *values) *bool { return &v.json })},
+	{"", "json", "", "Print JSON on standard output.", syncs + looks + " lab-run lab-compare lab-policy lab-outcomes lab-test lab-explore lab-simulate ", on(func(v *values) *bool { return &v.json })},
+	{"", "seed", "N", "The seed of the first world; drawn if it is not said. Alone it plays that one world.", " lab-simulate ", (*values).setSimulatedSeed},
+	{"", "worlds", "N", fmt.Sprintf("How many worlds are played (default %d, with --seed 1).", simulatedWorlds), " lab-simulate ", (*values).setWorlds},
+	{"", "minutes", "M", "Play worlds for so long.", " lab-simulate ", (*values).setMinutes},
+	{"", "jobs", "N", "How many worlds are played at once (default: a core each).", " lab-simulate ", (*values).setJobs},
+	{"", "replicas", "N", "How many replicas each world has, 2 to 5; drawn if it is not said.", " lab-simulate ", (*values).setReplicas},
+	{"", "topology", "NAME", "Who may meet whom: line, ring, star, mesh, random; drawn if it is not said.", " lab-simulate ", (*values).setTopology},
+	{"", "faults", "LIST", "Which faults there are, with commas; all (the default) or none; see above.", " lab-simulate ", (*values).setFaults},
+	{"", "policy", "POLICY", "By which policy runs decide; a name or a file.", " lab-simulate ", (*values).setSimulatedPolicy},
+	{"", "engine", "NAME", "Every world on memory, pebble or maildir.", " lab-simulate ", (*values).setSimulatedEngine},
+	{"", "write", "DIR", "Where the scenario of a world that breaks a law is written (default: here).", " lab-simulate ", (*values).setScenarioDirectory},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
 	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},

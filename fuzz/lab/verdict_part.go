@@ -35,13 +35,20 @@ func (v *verdict) oneSided() {
 		v.say(law, "the source %s was changed: %s", v.name(0), d)
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.had[1])) {
-		n := v.had[1][name]
-		switch {
-		case v.count[1][name] >= n:
-		case v.s.Verb == scenario.OneWay:
+		if v.count[1][name] < v.had[1][name] && v.s.Verb == scenario.OneWay {
 			v.say("P20", "%s is gone at the destination %s", name, v.name(1))
-		case v.had[0][name] < n:
-			v.j.gone[name] = true // a mirror has none
+		}
+	}
+	if v.s.Verb == scenario.Backup {
+		v.mirrored()
+	}
+}
+
+// mirrored takes what a mirror removed.
+func (v *verdict) mirrored() {
+	for name, n := range v.had[1] {
+		if v.count[1][name] < n && v.had[0][name] < n {
+			v.j.gone[name] = true
 		}
 	}
 }
@@ -51,6 +58,9 @@ func (v *verdict) partial() {
 	run := v.s.Run
 	filtered := len(run.Only)+len(run.Except) > 0 || run.Since != 0 || run.Before != 0
 	if len(run.During) > 0 { // what clients did meanwhile cannot be told from what the run did
+		if v.s.Verb == scenario.Backup {
+			v.mirrored()
+		}
 		v.blur()
 		return
 	}

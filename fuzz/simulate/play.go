@@ -276,7 +276,7 @@ func (r *Report) Text() string {
 	cells := len(pure.Kinds) * (len(pure.Kinds) + 1) / 2
 	missing := r.Cells.Missing()
 	fmt.Fprintf(&b, "cells of the matrix of conflicts: %d of %d hit", cells-len(missing), cells)
-	if len(missing) > 0 {
+	if len(missing) > 0 && len(missing) <= 30 {
 		fmt.Fprintf(&b, "; not: %s", strings.Join(missing, ", "))
 	}
 	b.WriteByte('\n')

@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
 	"strconv"
 	"testing"
@@ -43,7 +42,7 @@ func TestWorlds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Search{Seed: 1, Worlds: worlds(200)}
+	s := Search{Seed: 1, Worlds: worlds(120)}
 	if *seedFlag != 0 {
 		s.Seed, s.Worlds = *seedFlag, 1
 	}
@@ -52,5 +51,4 @@ func TestWorlds(t *testing.T) {
 	if f := rep.Failure; f != nil {
 		t.Fatalf("repeat with: go test ./fuzz/simulate -run TestWorlds -seed %d\n%s\nmade small:\n%s\n%s", f.Outcome.Seed, f.Outcome.Says(), f.Small.Scenario, f.Small.Says())
 	}
-	_ = fmt.Sprint
 }
