@@ -19,6 +19,7 @@ type replica struct {
 	log   keeping
 	db    *logdb.DB // open on log; nil: not yet
 	saved keeping   // of the last save
+	bare  bool      // that save was of mail that no run had marked
 	skew  time.Duration
 	seqs  *modSeqs  // what clients know of modseqs; nil: nothing
 	under *underway // the run that has it
@@ -129,13 +130,30 @@ func (r *replica) save() error {
 	if err := r.shut(); err != nil {
 		return err
 	}
-	r.saved = r.log.copied()
+	marked, err := r.marked()
+	if err != nil {
+		return err
+	}
+	r.saved, r.bare = r.log.copied(), !marked
 	return r.mail.Save()
 }
 
-// restore brings back what was saved; what is mail, log, or "" for both.
+// marked reports whether a run has left its mark in the mail.
+func (r *replica) marked() (bool, error) {
+	st, err := r.mail.Open()
+	if err != nil {
+		return false, err
+	}
+	defer st.Close()
+	_, marked, err := st.Mark()
+	return marked, err
+}
+
+// restore brings back what was saved; what is mail, log, or "" for both. Mail without a
+// mark beside a log that knows one is a loss, for which there is the safety brake; runs
+// here have none.
 func (r *replica) restore(what string) error {
-	if r.saved == nil {
+	if r.saved == nil || r.bare && what == "mail" {
 		return nil
 	}
 	if what != "mail" {
@@ -153,12 +171,7 @@ func (r *replica) restore(what string) error {
 // clone makes the mail a copy of another replica's, which must have been in a run: an
 // empty store in the place of one that the log knows would be a loss, not a copy.
 func (r *replica) clone(from *replica) error {
-	st, err := from.mail.Open()
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	if _, marked, err := st.Mark(); err != nil || !marked {
+	if marked, err := from.marked(); err != nil || !marked {
 		return err
 	}
 	r.seqs = nil
