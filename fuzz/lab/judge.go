@@ -66,11 +66,16 @@ func (j *judge) common(r int, l *scenario.Listing) {
 // afresh: all replicas show the same, and a sweep changed nothing. Whatever was in doubt
 // before, from now on it is one write that all have seen.
 func (j *judge) afresh(l *scenario.Listing) {
-	uids, nexts, holds := j.uids, j.nexts, j.holds
+	was := *j
 	*j = *newJudge(j.names, j.m)
-	j.uids, j.nexts, j.holds = uids, nexts, holds
+	j.uids, j.nexts, j.holds = was.uids, was.nexts, was.holds
 	for r := range j.names {
 		j.common(r, l)
+	}
+	for name := range was.gone {
+		if j.count[0][name] == 0 {
+			j.gone[name] = true // a restore may bring it back, and the log knows that it went
+		}
 	}
 }
 
