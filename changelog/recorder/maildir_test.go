@@ -76,6 +76,27 @@ func TestMaildir(t *testing.T) {
 	w.wantFound("move INBOX>z/y")
 }
 
+// Where the uidlist that named the GUID is lost, a key alone does not make another
+// file the message.
+func TestMaildirKeyUsedAgain(t *testing.T) {
+	w, root := maildirWorld(t)
+	w.file(root+"/.a", "cur/1.M1.host:2,")
+	w.scan(false)
+	sn, err := w.st.Scan(ctx, "a", nil)
+	w.ok(err, "scan")
+	ms, err := sn.DescribeUIDs([]int{0})
+	w.ok(err, "describe")
+	_, err = w.st.Apply(ctx, "a", &store.Change{UIDValidity: 1234, UIDs: []store.UIDChange{{Handle: ms[0].Handle, UID: 1, GUID: "given"}}})
+	w.ok(err, "apply")
+	w.scan(false)
+	w.found()
+	w.ok(os.Remove(root+"/.a/dovecot-uidlist"), "remove")
+	w.ok(os.Remove(root+"/.a/cur/1.M1.host:2,"), "remove")
+	w.file(root+"/.a", "cur/1.M1.host:2,S")
+	w.look(false)
+	w.wantFound("reset-uids a", "expunge a", "deliver a")
+}
+
 func TestMaildirLostUIDList(t *testing.T) {
 	w, root := maildirWorld(t)
 	for i := range 3 {

@@ -1,6 +1,7 @@
 package recorder_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -318,6 +319,39 @@ func TestNewUIDValidity(t *testing.T) {
 		t.Fatalf("nothing tells peers that UIDVALIDITY changed")
 	}
 	w.quiet()
+}
+
+// A new UIDVALIDITY begins a new count.
+func TestNewUIDValidityCountsAnew(t *testing.T) {
+	w := known(t, 2, memory.Options{})
+	w.ok(w.c.RaiseUIDNext("a", 40), "raise")
+	w.scan(false)
+	w.ok(w.c.ResetUIDs("a", 0), "reset")
+	l := w.look(false)
+	st, err := w.st.Status(ctx, "a")
+	w.ok(err, "status")
+	if n := l.Layout.ByPath["a"].Holder; n.UIDNext != st.UIDNext || n.UIDNext >= 40 {
+		t.Fatalf("UIDNEXT %d in the log, %d in the store", n.UIDNext, st.UIDNext)
+	}
+}
+
+// A message with other flags that cannot be read is not gone.
+func TestUnreadableIsNotGone(t *testing.T) {
+	w := known(t, 2, memory.Options{})
+	m := w.in("a")[0]
+	w.ok(w.c.SetFlags("a", m.Key, store.Seen), "flags")
+	w.mem.SetFail(func(op string, n store.Name, _ string) error {
+		if op == memory.OpDescribe && n == "a" {
+			return errors.New("input/output error")
+		}
+		return nil
+	})
+	if l := w.look(false); len(l.Absent) != 1 || len(l.Doubt) != 1 {
+		t.Errorf("absent %v, doubt %v", l.Absent, l.Doubt)
+	}
+	w.wantFound()
+	w.mem.SetFail(nil)
+	w.want(`flags a +\Seen -`)
 }
 
 func TestRaiseUIDNext(t *testing.T) {

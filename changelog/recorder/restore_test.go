@@ -393,6 +393,11 @@ func TestHandOutAndConfront(t *testing.T) {
 	m := w.in("INBOX")[0]
 	w.ok(w.c.SetFlags("INBOX", m.Key, store.Seen), "flags")
 	w.scan(false)
+	w.ok(w.c.SetFlags("INBOX", m.Key, 0), "flags")
+	w.scan(false)
+	if q, err := w.r.HandOut(ctx); err != nil || q.Seq != p.Seq+3 || q.Tag == p.Tag {
+		t.Fatalf("after three changes handed out %v, %v; before them %v", q, err, p)
+	}
 	before := w.r.Replica()
 	again, err := w.r.Confront(changelog.Position{Seq: p.Seq + 5, Tag: 3}, true, peer)
 	w.ok(err, "confront")
@@ -401,9 +406,15 @@ func TestHandOutAndConfront(t *testing.T) {
 		t.Fatalf("restored %v, now %v", again, now)
 	}
 	meta := w.r.Account().Meta()
-	if got := meta.Seen.Dots.Max(before); got != p.Seq || meta.Seq != 2 {
+	if got := meta.Seen.Dots.Max(before); got != p.Seq || meta.Seq != 3 {
 		t.Fatalf("seen of the old epoch up to %d, want %d; seq %d", got, p.Seq, meta.Seq)
 	}
+	w.ok(w.r.Account().AllRecords(func(r *logdb.Record) error {
+		if ds := r.Mentions(); ds.Max(before) > p.Seq {
+			t.Errorf("%v mentions %v of the old epoch, which nobody has in common", r.ID(), ds)
+		}
+		return nil
+	}), "records")
 	w.quiet()
 	if ps, err := w.r.Account().Check(); err != nil || len(ps) > 0 {
 		t.Fatalf("check: %v %v", ps, err)
