@@ -91,6 +91,9 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 			defer func() { trees <- t }()
 			rows[i], errs[i] = try(ctx, t, sound, m, all)
 			fmt.Fprintf(os.Stderr, "%d/%d %s: %s\n", i+1, len(ms), m.name, rows[i].short())
+			if errs[i] != nil {
+				fmt.Fprintln(os.Stderr, errs[i])
+			}
 		})
 	}
 	wg.Wait()
@@ -205,6 +208,9 @@ func markdown(rows []row, all bool) string {
 		}
 		last := r.outcomes[len(r.outcomes)-1]
 		fmt.Fprintf(&w, " %s | %s | %d s |\n", last.ring.name, last.test, int(last.took.Round(time.Second).Seconds()))
+	}
+	for _, e := range equivalents {
+		fmt.Fprintf(&w, "\nEquivalent: %s: %s.\n", e.what, e.why)
 	}
 	return w.String()
 }
