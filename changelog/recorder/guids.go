@@ -6,14 +6,18 @@ import "dsync/store"
 // none, or another one of theirs: a run died before it wrote it, a client made a
 // mailbox at a place that the log knows, or a uidlist without one. A mailbox without
 // a UIDVALIDITY gets both from the run. A look that may not write leaves it to the
-// next one.
+// next one, and where the store is older than its log only what the log knows to be
+// this mailbox gets its GUID.
 func (s *scan) ownGUIDs() error {
 	c := s.r.st.Capabilities()
-	if c.ReadOnly || !c.MailboxGUIDs || s.look.Restored {
+	if c.ReadOnly || !c.MailboxGUIDs {
 		return nil
 	}
 	for _, o := range s.obs {
 		if o.node == nil || o.NoSelect || !o.known || o.snap == nil || o.status.UIDValidity == 0 || o.status.GUID == o.node.GUID() {
+			continue
+		}
+		if s.look.Restored && s.was.Node(o.status.GUID) == nil {
 			continue
 		}
 		o.missed = true

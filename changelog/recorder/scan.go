@@ -322,7 +322,7 @@ func (s *scan) lookAt(o *observed, l *logdb.Listed) (err error) {
 		b := s.boxes[l.Node]
 		if b != nil && b.Path == o.Name && !s.full && !s.first && !b.Look.Racy && !o.look.Racy && bytes.Equal(b.Look.Print, o.look.Print) {
 			o.node, o.box = s.tree.Node(l.Node), b
-			if o.node != nil {
+			if o.node != nil && s.named(b, o.node) {
 				return nil
 			}
 		}
@@ -330,4 +330,10 @@ func (s *scan) lookAt(o *observed, l *logdb.Listed) (err error) {
 	o.node, o.box, o.changed, o.known = nil, nil, true, true
 	o.status, err = s.r.st.Status(s.ctx, o.Name)
 	return err
+}
+
+// named reports whether a mailbox has in the store the GUID that the log has for it. A
+// run that died between the two leaves a mailbox unchanged and under its old one.
+func (s *scan) named(b *logdb.Mailbox, n *changelog.Node) bool {
+	return b.Status.GUID == n.GUID() || b.Status.UIDValidity == 0 || !s.r.st.Capabilities().MailboxGUIDs
 }

@@ -159,7 +159,7 @@ func (t Trial) play(ops []Op, mode Mode, stop int) (out played, err error) {
 	if err := t.ask(w.converge(), &out); err != nil {
 		return out, err
 	}
-	out.last, err = w.list(0)
+	out.last, err = list(w.acc[0])
 	return out, err
 }
 

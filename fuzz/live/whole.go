@@ -200,7 +200,7 @@ func (w *world) converge() error {
 	}
 	var first *listing
 	for r := range w.acc {
-		l, err := w.list(r)
+		l, err := list(w.acc[r])
 		if err != nil {
 			return err
 		}
