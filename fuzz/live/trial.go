@@ -65,8 +65,8 @@ func (t Trial) Try(ops []Op) error {
 			return fmt.Errorf("P13: with a state of any kind for each run all ends otherwise:\n%s", diff(plain.last.text, hostile.last.text))
 		}
 	}
-	if n := len(runsOf(ops)); n > 0 && t.asks("P14") {
-		at := runsOf(ops)[int(t.draw("run")%uint64(n))]
+	if runs := stoppable(ops); len(runs) > 0 && t.asks("P14") {
+		at := runs[int(t.draw("run")%uint64(len(runs)))]
 		stopped, err := inner.play(ops, Fast, at)
 		if err != nil {
 			return fmt.Errorf("P14: with %v stopped and made again: %w", ops[at], err)
@@ -98,6 +98,20 @@ func runsOf(ops []Op) (out []int) {
 		}
 	}
 	return out
+}
+
+// stoppable lists the runs after which no client picks a message by where it stands:
+// a run that is stopped and made again may give other UIDs, and then the third message
+// is another one.
+func stoppable(ops []Op) []int {
+	last := 0
+	for i, o := range ops {
+		switch o.Verb {
+		case pure.Copy, pure.Move, pure.Expunge, pure.Flag, pure.Unflag, pure.Keyword, pure.Unkeyword:
+			last = i
+		}
+	}
+	return slices.DeleteFunc(runsOf(ops), func(i int) bool { return i < last })
 }
 
 func (t Trial) world(mode Mode) (*world, error) {
