@@ -224,3 +224,21 @@ func BenchmarkDiskAppend(b *testing.B) {
 	}
 	b.ReportMetric(20000*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+// A durable commit of nothing makes what was committed before it durable.
+func TestEmptyCommitSyncs(t *testing.T) {
+	k := new(Disk)
+	d := openMem(t, Options{Disk: k})
+	defer d.Close()
+	a := newAccount(t, d, 7)
+	for range 2 {
+		b := a.Batch()
+		b.PutIntent(Intent{Kind: 1})
+		if err := errors.Join(b.Commit(false), a.Batch().Commit(true)); err != nil {
+			t.Fatal(err)
+		}
+		if n := k.Unsynced(); n != 0 {
+			t.Errorf("%d batches are at risk", n)
+		}
+	}
+}
