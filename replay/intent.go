@@ -277,7 +277,7 @@ func (s *settler) stands(rec *logdb.Record) error {
 		row.Count--
 		row.Digest.Sub(DigestOf(r))
 		if r.UID != 0 && (r.Mailbox != rec.Mailbox || r.UID != rec.UID) {
-			s.batch.AddVanished(r.Mailbox, rec.ModSeq, []store.UID{r.UID})
+			s.batch.AddVanished(s.meta.Clock.Last.Time, r.Mailbox, rec.ModSeq, []store.UID{r.UID})
 		}
 		s.look(row)
 	}

@@ -282,7 +282,7 @@ func (p *Player) vanish(batch *logdb.Batch, r *logdb.Record) {
 		return
 	}
 	p.meta.HighestMod++
-	batch.AddVanished(r.Mailbox, p.meta.HighestMod, []store.UID{r.UID})
+	batch.AddVanished(p.Now(), r.Mailbox, p.meta.HighestMod, []store.UID{r.UID})
 }
 
 // renumber takes over the numbers that the mailbox has now.

@@ -43,9 +43,6 @@ func (p *Player) rekey(batch *logdb.Batch) error {
 		}
 		p.alias[now] = was
 		row := p.row(b)
-		if err := batch.MoveVanished(was, now); err != nil {
-			return err
-		}
 		batch.DeleteMailbox(was)
 		row.GUID = now
 		p.putRow(batch, b)
@@ -104,6 +101,7 @@ func (p *Player) putNodes(b *logdb.Batch) {
 			if o.GUID() == n.GUID() {
 				same = o
 			} else {
+				b.DropVanished(o, n)
 				b.PutNode(o, nil)
 			}
 		}

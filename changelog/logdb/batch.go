@@ -202,12 +202,16 @@ func (b *Batch) DeleteRecord(old *Record) {
 	b.fail("write", b.b.Delete(b.key, nil))
 }
 
-// PutNode replaces old (nil: there is none) by new; new nil removes old.
+// PutNode replaces old (nil: there is none) by new; new nil removes old. With
+// another UIDVALIDITY what vanished under the old one is forgotten.
 func (b *Batch) PutNode(old, new *changelog.Node) {
 	if b.err != nil {
 		return
 	}
 	if old != nil {
+		if new != nil {
+			b.DropVanished(old, new)
+		}
 		b.fail("index", mentions(b.a.id, nodeRef(old), old.Mentions(), nil, b.old.add))
 		if new == nil || old.GUID() != new.GUID() {
 			b.key = nodeKey(b.key[:0], b.a.id, famNode, old.GUID())
@@ -264,9 +268,8 @@ func (b *Batch) PutMailbox(m *Mailbox) {
 		func(p []byte) error { _, err := decodeMailbox(p); return err })
 }
 
-// DeleteMailbox forgets the local state of a mailbox. Its records stay, and so does the
-// list of its vanished UIDs: it may come back under its UIDVALIDITY (rule 15), and a
-// client that was away meanwhile asks what went.
+// DeleteMailbox forgets the local state of a mailbox. Its records stay, and the
+// list of what vanished from it as long as a node has its UIDVALIDITY.
 func (b *Batch) DeleteMailbox(g store.MailboxGUID) {
 	b.key = nodeKey(b.key[:0], b.a.id, famBox, g)
 	b.fail("write", b.b.Delete(b.key, nil))

@@ -170,7 +170,7 @@ func (a *Account) checkRest(c *checker) error {
 		famReport:   func(p []byte) error { _, _, err := decodeReport(p); return err },
 		famIntent:   func(p []byte) error { _, err := decodeIntent(p); return err },
 		famUVs:      func(p []byte) error { _, err := changelog.DecodeHeld(p); return err },
-		famVanished: func([]byte) error { return nil },
+		famVanished: func(p []byte) error { _, _, err := decodeVanished(p); return err },
 	}
 	for _, fam := range [...]byte{famBox, famEvents, famReport, famIntent, famUVs, famVanished} {
 		p := prefix(nil, a.id, fam)

@@ -20,7 +20,8 @@
 //     effect is absent would read as a deletion).
 //   - A failed write of Pebble's own log ends the database: Options.Fatal, then
 //     ErrDead from everything. What stands at the next Open is sound.
-//   - Trim removes events and reports only; no result of a sync depends on it.
+//   - Trim removes events, reports and lists of vanished UIDs only; no result of a
+//     sync depends on it.
 //   - One process has the database open at a time; others get store.ErrBusy with
 //     its number.
 //
@@ -48,7 +49,8 @@
 //	e       sequence of the first event 8             up to 256 events
 //	p       sequence 8                                a report
 //	i       identity 8                                Intent
-//	v       mailbox GUID 16, modseq 8, first UID 4    last UID of the range
+//	v       mailbox GUID 16, modseq 8, first UID 4    range of vanished UIDs; first
+//	                                                  UID 0: trimmed up to there
 //	z                                                 first sequences not trimmed
 //
 //	F       (account 0)                               Format
@@ -79,6 +81,7 @@
 //	report   [1, written at, bytes]
 //	Intent   [1, kind, bytes]
 //	floor    [1, event, report]
+//	range    [2, last UID, written at]; before: the last UID alone
 //	location [1, account, identity]
 //
 // A value of another format number is a CorruptError that names both. A change of

@@ -2,7 +2,8 @@ package logdb
 
 // TrimDue reports whether the log holds events or reports written before olderThan
 // (µs since 1970; 0: age does not count), or takes more than maxBytes of the disk
-// (0: size does not count). It costs two reads and writes nothing.
+// (0: size does not count). It costs two reads and writes nothing. What vanished is
+// asked for its size alone: for its age it goes with the events of its time.
 func (a *Account) TrimDue(olderThan int64, maxBytes uint64) (bool, error) {
 	for _, fam := range [...]byte{famEvents, famReport} {
 		at, ok, err := a.firstAt(fam)
@@ -12,9 +13,11 @@ func (a *Account) TrimDue(olderThan int64, maxBytes uint64) (bool, error) {
 		if ok && at < olderThan {
 			return true, nil
 		}
-		if !ok || maxBytes == 0 {
-			continue
-		}
+	}
+	if maxBytes == 0 {
+		return false, nil
+	}
+	for _, fam := range [...]byte{famEvents, famReport, famVanished} {
 		p := prefix(nil, a.id, fam)
 		n, err := a.db.kept.size(p, after(p))
 		if err != nil {

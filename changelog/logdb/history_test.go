@@ -96,7 +96,7 @@ func (h *history) step(b *Batch) {
 		} else {
 			h.intents = append(h.intents, b.PutIntent(Intent{Kind: 3, Payload: make([]byte, h.rng.IntN(6000))}))
 		}
-		b.AddVanished(testGUID(0), store.ModSeq(h.seq), []store.UID{store.UID(h.seq), store.UID(h.seq + 1), 1})
+		b.AddVanished(int64(h.seq), testGUID(0), store.ModSeq(h.seq), []store.UID{store.UID(h.seq), store.UID(h.seq + 1), 1})
 		b.PutMailbox(&Mailbox{GUID: testGUID(0), Path: "INBOX", Count: h.seq})
 	}
 }

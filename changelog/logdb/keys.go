@@ -23,7 +23,7 @@ const (
 	famBare     = 's' // name -> changelog.Bare
 	famListing  = 't' // nothing -> Meta.Tree
 	famUVs      = 'u' // path -> []changelog.Held
-	famVanished = 'v' // mailbox GUID, modseq, first UID -> last UID
+	famVanished = 'v' // mailbox GUID, modseq, first UID -> last UID, when
 	famFloor    = 'z' // nothing -> sequences below which everything was trimmed
 )
 

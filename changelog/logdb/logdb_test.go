@@ -334,24 +334,24 @@ func testVanished(t *testing.T, fresh func() Options) {
 	a := newAccount(t, d, 7)
 	g := testGUID(1)
 	b := a.Batch()
-	b.AddVanished(g, 5, []store.UID{9, 1, 2, 3})
-	b.AddVanished(g, 6, []store.UID{4, 7, 1<<32 - 1})
-	b.AddVanished(g, 6, []store.UID{4})
-	b.AddVanished(testGUID(2), 6, []store.UID{100})
+	b.AddVanished(0, g, 5, []store.UID{9, 1, 2, 3})
+	b.AddVanished(0, g, 6, []store.UID{4, 7, 1<<32 - 1})
+	b.AddVanished(0, g, 6, []store.UID{4})
+	b.AddVanished(0, testGUID(2), 6, []store.UID{100})
 	if err := b.Commit(true); err != nil {
 		t.Fatal(err)
 	}
 	for since, want := range map[store.ModSeq]string{4: "[{1 4} {7 7} {9 9} {4294967295 4294967295}]", 5: "[{4 4} {7 7} {4294967295 4294967295}]", 6: "[]"} {
-		if got, err := a.Vanished(g, since); err != nil || fmt.Sprint(got) != want {
+		if got, whole, err := a.Vanished([]store.MailboxGUID{g}, since); err != nil || !whole || fmt.Sprint(got) != want {
 			t.Errorf("since %d: %v, %v, want %s", since, got, err, want)
 		}
 	}
 	b = a.Batch()
-	b.DropVanished(g)
+	b.DropVanished(&changelog.Node{GUIDs: []store.MailboxGUID{g}, UIDValidity: 1}, nil)
 	if err := b.Commit(true); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := a.Vanished(g, 0); err != nil || len(got) != 0 {
+	if got, _, err := a.Vanished([]store.MailboxGUID{g}, 0); err != nil || len(got) != 0 {
 		t.Fatal(got, err)
 	}
 }

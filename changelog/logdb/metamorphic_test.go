@@ -181,9 +181,9 @@ func (s *subject) read(t testing.TB, a *Account, h *history) {
 	one("by GUID", ids, err)
 	known, err := a.KnownGUIDs(gs)
 	one("known", known, err)
-	gone, err := a.Vanished(g, store.ModSeq(s.rng.Uint64N(h.seq+1)))
-	one("vanished", gone, err)
-	last, err := a.LastVanished(g)
+	gone, whole, err := a.Vanished([]store.MailboxGUID{g}, store.ModSeq(s.rng.Uint64N(h.seq+1)))
+	one("vanished", fmt.Sprint(gone, whole), err)
+	last, err := a.LastVanished([]store.MailboxGUID{g})
 	one("last vanished", last, err)
 	from := s.rng.Uint64N(a.NextEvent() + 2)
 	one("events", from, a.Events(from, func(seq uint64, at int64, e *changelog.Event) error {

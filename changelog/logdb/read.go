@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"dsync/changelog"
-	"dsync/changelog/pack"
 	"dsync/store"
 )
 
@@ -312,88 +311,4 @@ func (a *Account) KnownGUIDs(gs []store.GUID) (map[store.GUID]bool, error) {
 		}
 	}
 	return known, it.Error()
-}
-
-// UIDRange is the UIDs from Lo to Hi, both included.
-type UIDRange struct{ Lo, Hi store.UID }
-
-// AddVanished notes that UIDs of a mailbox vanished at a modseq: expunged, moved
-// away or renumbered. UIDs in any order.
-func (b *Batch) AddVanished(g store.MailboxGUID, m store.ModSeq, uids []store.UID) {
-	uids = slices.Clone(uids)
-	slices.Sort(uids)
-	for i := 0; i < len(uids); {
-		j := i + 1
-		for j < len(uids) && uids[j] <= uids[j-1]+1 {
-			j++
-		}
-		b.key = vanishedKey(b.key[:0], b.a.id, g, m, uids[i])
-		b.put(b.key, func(dst []byte) []byte { return pack.Uint(dst, uids[j-1]) }, func([]byte) error { return nil })
-		i = j
-	}
-}
-
-// DropVanished forgets a mailbox's vanished UIDs, as when it gets a new
-// UIDVALIDITY.
-func (b *Batch) DropVanished(g store.MailboxGUID) {
-	p := nodeKey(nil, b.a.id, famVanished, g)
-	b.fail("write", b.b.DeleteRange(p, after(p), nil))
-}
-
-// MoveVanished gives the vanished UIDs of a mailbox that the database has to another,
-// which takes its place.
-func (b *Batch) MoveVanished(from, to store.MailboxGUID) error {
-	p := nodeKey(nil, b.a.id, famVanished, from)
-	q := nodeKey(nil, b.a.id, famVanished, to)
-	err := b.a.db.scan(p, after(p), func(key, val []byte) error {
-		payload, err := unframe(key, val)
-		if err != nil {
-			return err
-		}
-		last := slices.Clone(payload)
-		b.key = append(append(b.key[:0], q...), key[len(p):]...)
-		b.put(b.key, func(dst []byte) []byte { return append(dst, last...) }, func([]byte) error { return nil })
-		return nil
-	})
-	b.DropVanished(from)
-	return err
-}
-
-// Vanished gives the UIDs of a mailbox that vanished at a modseq above since, as
-// ascending ranges that neither overlap nor touch.
-func (a *Account) Vanished(g store.MailboxGUID, since store.ModSeq) ([]UIDRange, error) {
-	var all []UIDRange
-	p := nodeKey(nil, a.id, famVanished, g)
-	if since == ^store.ModSeq(0) {
-		return nil, nil
-	}
-	err := a.db.scan(vanishedKey(nil, a.id, g, since+1, 0), after(p), func(key, val []byte) error {
-		payload, err := unframe(key, val)
-		if err != nil {
-			return err
-		}
-		r := pack.New(payload, "vanished UIDs")
-		if len(key) != prefixLen+guidLen+12 {
-			return damaged(key, "a key of %d bytes", len(key))
-		}
-		g := UIDRange{store.UID(binary.BigEndian.Uint32(key[len(key)-4:])), store.UID(r.Uint32())}
-		if r.OK() && g.Hi < g.Lo {
-			r.Fail("ends before it begins")
-		}
-		all = append(all, g)
-		return within(key, r.End())
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(all, func(x, y UIDRange) int { return cmp.Compare(x.Lo, y.Lo) })
-	var out []UIDRange
-	for _, g := range all {
-		if k := len(out) - 1; k >= 0 && uint64(g.Lo) <= uint64(out[k].Hi)+1 {
-			out[k].Hi = max(out[k].Hi, g.Hi)
-		} else {
-			out = append(out, g)
-		}
-	}
-	return out, nil
 }

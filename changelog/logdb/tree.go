@@ -32,6 +32,7 @@ func (b *Batch) PutTree(old, new *changelog.Tree) {
 	}
 	for _, n := range old.Nodes {
 		if olds[n.GUID()] != nil {
+			b.DropVanished(n, new.Node(n.GUID()))
 			b.PutNode(n, nil)
 		}
 	}

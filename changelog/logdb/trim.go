@@ -11,13 +11,15 @@ import (
 type Trimmed struct {
 	Events  uint64 // chunks are removed whole
 	Reports uint64
-	Bytes   uint64 // of values
+	// Vanished is ranges of UIDs out of the lists of what vanished.
+	Vanished uint64
+	Bytes    uint64 // of values, and of the ranges' keys
 }
 
-// Trim removes the oldest events and reports: those written before olderThan (µs
-// since 1970; 0: none for their age), and as many more as it takes to keep each
-// of the two under maxBytes (0: no limit). It then compacts what it emptied. The
-// view, what was seen and all else stay: no result of a sync changes.
+// Trim removes the oldest events, reports and ranges of vanished UIDs: those written
+// before olderThan (µs since 1970; 0: none for their age), and as many more as it
+// takes to keep each of the three under maxBytes (0: no limit). It then compacts what
+// it emptied. The view, what was seen and all else stay: no result of a sync changes.
 func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -43,7 +45,14 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 		return Trimmed{}, err
 	}
 	t.Reports = n
-	if t.Events+t.Reports == 0 {
+	cuts, err := a.cutVanished(olderThan, maxBytes, &t.Bytes)
+	if err != nil {
+		return Trimmed{}, err
+	}
+	for _, c := range cuts {
+		t.Vanished += c.n
+	}
+	if t.Events+t.Reports+t.Vanished == 0 {
 		return t, nil
 	}
 	fl.event, fl.report = max(fl.event, orNext(cutEvents, a.nextEvent)), max(fl.report, orNext(cutReports, a.nextReport))
@@ -51,6 +60,9 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	b := a.db.kept.newBatch() // commit closes it; a second Close could close its next user's
 	b.DeleteRange(evs, seqKey(nil, a.id, famEvents, fl.event), nil)
 	b.DeleteRange(reps, seqKey(nil, a.id, famReport, fl.report), nil)
+	for _, c := range cuts {
+		c.apply(b, a.id)
+	}
 	put(b, prefix(nil, a.id, famFloor), func(dst []byte) []byte {
 		return pack.Uint(pack.Uint(pack.Uint(pack.Array(dst, 3), floorFormat), fl.event), fl.report)
 	})
@@ -58,7 +70,8 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 		return Trimmed{}, err
 	}
 	a.floor = fl
-	return t, errors.Join(a.db.compact(evs, after(evs)), a.db.compact(reps, after(reps)))
+	van := prefix(nil, a.id, famVanished)
+	return t, errors.Join(a.db.compact(evs, after(evs)), a.db.compact(reps, after(reps)), a.db.compact(van, after(van)))
 }
 
 func orNext(cut, next uint64) uint64 {

@@ -340,6 +340,11 @@ func FixedOrNone(dst, b []byte) []byte {
 	return Bytes(dst, b)
 }
 
+// IsArray reports whether an array of at most 15 elements comes next.
+func (r *Reader) IsArray() bool {
+	return r.err == nil && r.off < len(r.buf) && r.buf[r.off]&0xf0 == 0x90
+}
+
 // IsBool reports whether a boolean comes next.
 func (r *Reader) IsBool() bool {
 	return r.err == nil && r.off < len(r.buf) && r.buf[r.off]&0xfe == 0xc2

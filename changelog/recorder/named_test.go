@@ -238,7 +238,7 @@ func TestExpunge(t *testing.T) {
 	if want := (changelog.Was{Mailbox: n.GUID(), UIDValidity: n.UIDValidity, UID: m.UID}); r.Was != want || r.Live() {
 		t.Fatalf("tombstone was %+v, want %+v", r.Was, want)
 	}
-	v, err := w.r.Account().Vanished(n.GUID(), 0)
+	v, _, err := w.r.Account().Vanished(n.GUIDs, 0)
 	w.ok(err, "vanished")
 	if want := []logdb.UIDRange{{Lo: m.UID, Hi: m.UID}}; !slices.Equal(v, want) {
 		t.Fatalf("vanished %v, want %v", v, want)

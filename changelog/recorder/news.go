@@ -153,7 +153,7 @@ func (s *scan) moveIn(o *observed, f *news, came func(changelog.Write)) error {
 	if b := s.boxes[old.Mailbox]; b != nil {
 		from = b.Path
 		if old.UID != 0 {
-			s.batch.AddVanished(old.Mailbox, s.modSeq(), []store.UID{old.UID})
+			s.batch.AddVanished(s.now, old.Mailbox, s.modSeq(), []store.UID{old.UID})
 		}
 	}
 	w := s.mint(micros(f.Changed))
@@ -175,7 +175,7 @@ func (s *scan) heldAgain(o *observed, f *news) error {
 	r.Content.GUID = boundGUID(r, &f.Message)
 	s.hold(o, f, r)
 	if old.Mailbox != r.Mailbox && !old.Mailbox.IsZero() && old.UID != 0 {
-		s.batch.AddVanished(old.Mailbox, s.modSeq(), []store.UID{old.UID})
+		s.batch.AddVanished(s.now, old.Mailbox, s.modSeq(), []store.UID{old.UID})
 	}
 	r.ModSeq = s.modSeq()
 	return s.put(old, r)

@@ -98,9 +98,6 @@ func (s *scan) newValidity(o *observed) {
 			s.log(w, changelog.Dot{}, changelog.ResetUIDs{Path: o.Name, UIDValidity: uv})
 		}
 		n.UIDValidity, n.UIDNext = uv, 1
-		if !o.fresh {
-			s.batch.DropVanished(o.box.GUID)
-		}
 	}
 	n.UIDNext = max(n.UIDNext, o.status.UIDNext)
 }
@@ -155,7 +152,7 @@ func (s *scan) renumber(o *observed, r *logdb.Record, uid store.UID, guid store.
 	}
 	r.ModSeq = s.modSeq()
 	if r.UID != 0 && !reset {
-		s.batch.AddVanished(o.box.GUID, r.ModSeq, []store.UID{r.UID})
+		s.batch.AddVanished(s.now, o.box.GUID, r.ModSeq, []store.UID{r.UID})
 	}
 	r.UID, r.Content.GUID = uid, guid
 	o.top = max(o.top, uid)
@@ -193,7 +190,7 @@ func (s *scan) writeGone(o *observed, gone []changelog.Dot) error {
 		drop(r)
 		return s.put(old, r)
 	})
-	s.batch.AddVanished(o.box.GUID, mod, uids)
+	s.batch.AddVanished(s.now, o.box.GUID, mod, uids)
 	return err
 }
 
@@ -236,7 +233,8 @@ func (s *scan) writeVanished(v *vanished, gone []changelog.Dot) error {
 		return s.put(old, r)
 	})
 	if err == nil && v.box != nil {
-		s.batch.AddVanished(v.box.GUID, mod, uids)
+		// The merge may bring the mailbox back, under the same UIDVALIDITY.
+		s.batch.AddVanished(s.now, v.box.GUID, mod, uids)
 		s.batch.DeleteMailbox(v.box.GUID)
 		delete(s.boxes, v.box.GUID)
 		delete(s.orig, v.box.GUID)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // modSeqs is what an IMAP client of a replica, served from the change log, knows of
-// modseqs between runs: the witness of P11.
+// modseqs between runs: the witness of P11. Of a mailbox that is not there it is what
+// was known last, for it may come back under its UIDVALIDITY.
 type modSeqs struct {
 	replica changelog.Replica
 	highest store.ModSeq // of the log
@@ -25,6 +27,7 @@ type boxAt struct {
 }
 
 type seenBox struct {
+	guid    store.MailboxGUID
 	highest store.ModSeq
 	of      map[store.UID]string // what each UID showed
 }
@@ -49,14 +52,30 @@ func (m *modSeqs) look(name string, acc *logdb.Account) (broken []string) {
 		say("the log cannot be read: %v", err)
 		return broken
 	}
+	tree, err := acc.LoadTree()
+	if err != nil {
+		say("the log cannot be read: %v", err)
+		return broken
+	}
 	was := m.boxes
-	m.boxes = map[boxAt]*seenBox{}
+	m.boxes = maps.Clone(was)
 	for _, row := range rows {
-		b := &seenBox{of: map[store.UID]string{}}
+		n := tree.Node(row.GUID)
+		if n == nil {
+			say("%s is in no tree", row.Path)
+			continue
+		}
+		b := &seenBox{guid: row.GUID, of: map[store.UID]string{}}
 		at := boxAt{row.Path, row.Status.UIDValidity}
 		m.boxes[at] = b
 		old := was[at]
+		if old != nil && !slices.Contains(n.GUIDs, old.guid) {
+			old = nil // a client gave a new mailbox a used UIDVALIDITY: that is P10
+		}
 		err := acc.MailboxRecords(row.GUID, func(r *logdb.Record) error {
+			if r.UID == 0 {
+				return nil // a client has not seen it
+			}
 			shows := fmt.Sprint(r.Content.GUID, r.ShownFlags, r.ShownKeywords)
 			b.of[r.UID], b.highest = shows, max(b.highest, r.ModSeq)
 			if old != nil && old.of[r.UID] != shows && r.ModSeq <= old.highest {
@@ -64,7 +83,7 @@ func (m *modSeqs) look(name string, acc *logdb.Account) (broken []string) {
 			}
 			return nil
 		})
-		if last, e := acc.LastVanished(row.GUID); err == nil {
+		if last, e := acc.LastVanished(n.GUIDs); err == nil {
 			b.highest, err = max(b.highest, last), e
 		}
 		if err != nil {
@@ -77,9 +96,9 @@ func (m *modSeqs) look(name string, acc *logdb.Account) (broken []string) {
 		if b.highest < old.highest {
 			say("HIGHESTMODSEQ of %s fell from %d to %d", row.Path, old.highest, b.highest)
 		}
-		gone, err := acc.Vanished(row.GUID, old.highest)
-		if err != nil {
-			say("the vanished UIDs of %s cannot be read: %v", row.Path, err)
+		gone, whole, err := acc.Vanished(n.GUIDs, old.highest)
+		if err != nil || !whole {
+			say("the vanished UIDs of %s cannot be read: whole %v, %v", row.Path, whole, err)
 		}
 		var silent []string
 		for uid := range old.of {

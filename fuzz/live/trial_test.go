@@ -70,3 +70,28 @@ func TestPoliciesInTurn(t *testing.T) {
 		})
 	}
 }
+
+// P11 across a deletion that the merge undoes, and where a mailbox gets another GUID:
+// what vanished is listed under the UIDVALIDITY that comes back, and HIGHESTMODSEQ
+// does not fall.
+func TestModSeqsNamed(t *testing.T) {
+	for _, c := range []struct {
+		name, history string
+		n             int
+	}{
+		{"a client deletes", "0:cr A; 0:ap A t; 1=0; 1:ap A u; 0:dl A; 0=1", 2},
+		{"it comes back empty", "0:cr A; 0:ap A t; 1=0; 1:ap A u; 1:ex A#u; 0:dl A; 0=1", 2},
+		{"a run deletes, a third replica brings it back", "0:cr A; 0:ap A t; 0:ap A v; 0=1; 0=2; 0:dl A; 0=1; 2:ap A u; 1=2", 3},
+		{"twice", "0:cr A; 0:ap A t; 1=0; 1:ap A u; 0:dl A; 0=1; 1:ap A w; 0:dl A; 0=1", 2},
+		{"renamed there", "0:cr A; 0:ap A t; 1=0; 1:rn A>B; 1:ap B u; 0:dl A; 0=1; 0:rn B>A; 0=1", 2},
+		{"two mailboxes made one", "0:cr A; 0:ap A t; 0=1; 0:ex A#t; 0:ap A v; 2:cr A; 2:ap A u; 2=0; 1=2", 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for seed := range uint64(6) { // other GUIDs, which decide whose list is whose
+				if err := (Trial{Replicas: c.n, Policy: merge.Safe, Seed: seed + 1}).Try(mustParse(c.history)); err != nil {
+					t.Fatalf("seed %d, history: %s\n%v", seed+1, c.history, err)
+				}
+			}
+		})
+	}
+}

@@ -173,9 +173,6 @@ func (w *world) run(o Op) error {
 
 // client makes a client's operation and tells the model.
 func (w *world) client(o Op) error {
-	if o.Verb == pure.DeleteBox {
-		clear(w.modseqs)
-	}
 	touched, err := w.acc[o.R].do(o)
 	if w.trace {
 		fmt.Println("client", o, touched)

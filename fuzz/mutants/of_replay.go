@@ -26,7 +26,7 @@ var ofReplay = []mutant{
 	{"recovery does not look at the mailbox again", "replay/intent.go", `	row.Look, row.UIDPrint = store.Look{}, nil
 	s.batch.PutMailbox(row)`, `	s.batch.PutMailbox(row)`},
 	{"a message that vanished is not listed as such", "replay/rest.go", `	p.meta.HighestMod++
-	batch.AddVanished(r.Mailbox, p.meta.HighestMod, []store.UID{r.UID})
+	batch.AddVanished(p.Now(), r.Mailbox, p.meta.HighestMod, []store.UID{r.UID})
 `, `	p.meta.HighestMod++
 `},
 	{"a failed expunge counts as made", "replay/rest.go", `			p.failItem(it, b, "expunge", e)

@@ -298,12 +298,16 @@ func (c *checker) write() error {
 	if !c.o.Repair || len(c.distrust) == 0 && !c.relist && len(c.unhold) == 0 {
 		return nil
 	}
-	b := c.acc.Batch()
+	b, m := c.acc.Batch(), c.acc.Meta()
 	for _, r := range c.unhold {
 		old := r.Clone()
 		s := c.sums[r.Mailbox]
 		s.count--
 		s.digest.Sub(recorder.DigestOf(r))
+		m.HighestMod++
+		if r.ModSeq = m.HighestMod; r.UID != 0 {
+			b.AddVanished(nowMicros(), r.Mailbox, m.HighestMod, []store.UID{r.UID})
+		}
 		r.Mailbox, r.Handle, r.Hash, r.Inode, r.ShownFlags, r.ShownKeywords = store.MailboxGUID{}, "", 0, 0, 0, nil
 		b.PutRecord(old, r)
 	}
@@ -312,7 +316,6 @@ func (c *checker) write() error {
 		row.Count, row.Digest = c.sums[g].count, c.sums[g].digest
 		recorder.Distrust(b, row)
 	}
-	m := c.acc.Meta()
 	if c.relist {
 		m.TreeLook = store.Look{}
 	}

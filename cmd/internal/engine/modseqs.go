@@ -75,16 +75,21 @@ func (m *modSeqs) load(n store.Name) {
 	if s == nil || s.Holder == nil {
 		return
 	}
+	var err error
+	if m.highest, err = m.acc.LastVanished(s.Holder.GUIDs); err != nil {
+		return
+	}
+	m.highest = max(m.highest, 1)
 	for _, g := range s.Holder.GUIDs {
 		row, err := m.acc.Mailbox(g)
 		if err != nil || row == nil {
 			continue
 		}
 		m.ok = true
-		if v, err := m.acc.LastVanished(g); err == nil {
-			m.highest = max(m.highest, v)
-		}
 		err = m.acc.MailboxRecords(g, func(r *logdb.Record) error {
+			if r.UID == 0 {
+				return nil // no client has seen it, nor its modseq
+			}
 			m.highest = max(m.highest, r.ModSeq)
 			m.of[r.UID] = numbered{r.Content.GUID, r.ModSeq}
 			return nil

@@ -6,11 +6,11 @@ import (
 	"dsync/changelog/logdb"
 )
 
-// Trimming of the log. Only events and reports go: what a sync needs is the view
-// and what was seen, so no result depends on it (P12).
+// Trimming of the log. Only events, reports and lists of what vanished go: what a sync
+// needs is the view and what was seen, so no result depends on it (P12).
 
-// What the log keeps unless told otherwise, for each account: of events, and of
-// reports.
+// What the log keeps unless told otherwise, for each account: of events, of reports
+// and of what vanished.
 const (
 	defaultLogAge   = 90 * 24 * time.Hour
 	defaultLogBytes = 256 << 20
@@ -61,7 +61,7 @@ func (r *run) trim() {
 			r.warn("the change log could not be trimmed: %v", err)
 			return
 		}
-		if t.Events+t.Reports > 0 {
+		if t.Events+t.Reports+t.Vanished > 0 {
 			r.notice(Debug, "the change log was trimmed of old events")
 		}
 	}
