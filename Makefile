@@ -65,6 +65,7 @@ explore: build
 
 mutants:
 	$(GO) run ./fuzz/mutants $(MUTANTS)
+
 MINUTES ?= 10
 sim: build
 	./dsync -v lab simulate --minutes $(MINUTES)

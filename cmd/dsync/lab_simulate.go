@@ -44,7 +44,7 @@ func labSimulateCommand() *command {
 			"Faults: " + strings.Join(faults, ", ") + ".",
 			"Worlds are played until one breaks a law. That one is made small (operations, replicas, messages, faults) and written as a scenario that \"dsync lab run\" plays, and the command that repeats it is printed. Printed, too, is how often each cell of the matrix of conflicts was hit.",
 		},
-		exits: []exitLine{{"0", "no law was broken"}, {"2", "a law was broken"}, {"75", "interrupted; what was played broke no law"}},
+		exits: []exitLine{{"0", "no law was broken"}, {"2", "a law was broken, or a cell of the matrix never hit in " + fmt.Sprint(simulate.EnoughWorlds) + " worlds or more"}, {"75", "interrupted; what was played broke no law"}},
 	}
 }
 
@@ -162,6 +162,10 @@ func runLabSimulate(ctx context.Context, p *program, c *call) (int, error) {
 		return engine.ExitAgain, nil
 	case rep.Stopped:
 		return 0, engine.Fail(engine.ExitTemp, fmt.Errorf("interrupted after %d worlds, of which none broke a law; --seed %d goes on", rep.Worlds, s.Seed+uint64(rep.Worlds)))
+	}
+	if cells := rep.Unhit(); len(cells) > 0 {
+		p.msg.printf(engine.Warning, "%d worlds never hit %d cells of the matrix of conflicts; other options may", rep.Worlds, len(cells))
+		return engine.ExitAgain, nil
 	}
 	return engine.ExitOK, nil
 }

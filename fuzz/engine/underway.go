@@ -94,11 +94,11 @@ func (u *underway) watch() (done func()) {
 
 // access is told of each access to a store or log of one end before it is made.
 func (u *underway) access(side int, write bool, op, item string) error {
-	u.w.note("%d %s %s\n", side, op, item)
+	u.w.noteAccess(side, op, item)
 	if op != "log" && !u.busy {
 		u.pass()
 	}
-	name := u.w.set.Replicas[u.w.set.index(u.name(side))]
+	name := u.name(side)
 	if write && !u.busy {
 		u.writes[side]++
 		if u.run.Crash != "" && u.writes[side] == u.run.CrashAt && (u.run.Crash == name || u.run.Crash == scenario.AllReplicas) {
@@ -202,7 +202,8 @@ type frame struct {
 func (l *line) Send(_ context.Context, b []byte) error {
 	u := l.u
 	u.frames++
-	u.w.note("%d sends %d %x\n", l.side, len(b), b)
+	u.w.noteAccess(l.side, "sends")
+	u.w.trace.Write(b)
 	if u.broke() {
 		return errCut
 	}
@@ -254,7 +255,7 @@ func (u *underway) drive(ctx context.Context, ends [2]*session.Driver) error {
 			u.w.pass(at.Sub(now))
 		}
 		u.pass()
-		u.w.note("%d does %d\n", side, ends[side].Next())
+		u.w.trace.Write([]byte{byte(side), byte(ends[side].Next())})
 		errs[side] = ends[side].Step(ctx)
 		over[side] = errs[side] != nil || ends[side].Next() == session.DoStop
 		ready[side] = u.w.time().Add(u.takes())

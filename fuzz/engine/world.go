@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -61,6 +62,15 @@ func (w *sessions) newID() uint64 {
 
 // note puts what happened into the trace.
 func (w *sessions) note(format string, args ...any) { fmt.Fprintf(w.trace, format, args...) }
+
+// noteAccess is note for what happens most.
+func (w *sessions) noteAccess(side int, words ...string) {
+	w.trace.Write([]byte{byte(side)})
+	for _, word := range words {
+		io.WriteString(w.trace, word)
+		w.trace.Write([]byte{0})
+	}
+}
 
 // Trace is a hash of all that happened so far: of the steps, of every access to store
 // and log, and of every frame. Over accounts in memory equal scenarios and seeds give

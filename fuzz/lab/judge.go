@@ -137,6 +137,11 @@ func (j *judge) look(r int, l *scenario.Listing) {
 			}
 		}
 	}
+	for id := range now {
+		if restored {
+			j.loose[id] = true // it may be of the past, and others know what became of it
+		}
+	}
 	j.view[r], j.count[r] = now, count
 	j.forgive(r, l)
 }

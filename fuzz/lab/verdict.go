@@ -144,7 +144,8 @@ func (v *verdict) treeWrites(a, b *knowledge) (out [2]bool) {
 				continue
 			}
 			o := p[1].things[id]
-			out[i] = out[i] || len(t[place].fresh(p[1].seen)) > 0 || o != nil && len(t[place]) == 0 && len(o[place]) > 0
+			// Where a run carried a part, or not to its end, nobody knows who has it.
+			out[i] = out[i] || v.j.loose[id] || len(t[place].fresh(p[1].seen)) > 0 || o != nil && len(t[place]) == 0 && len(o[place]) > 0
 		}
 	}
 	return out

@@ -72,7 +72,13 @@ func (g *generator) past() {
 	for _, b := range []store.Name{"INBOX", "A", "A"} {
 		g.add(g.deliver(a, b))
 	}
-	g.add(scenario.Step{Verb: scenario.Flag, At: a, Message: "#1", Mailbox: "A", Changes: []string{`+\Flagged`}})
+	for _, b := range []store.Name{"INBOX", "A"} {
+		g.add(scenario.Step{Verb: scenario.Flag, At: a, Message: "#1", Mailbox: b, Changes: []string{`+\Flagged`, `+\Seen`, "+kw"}})
+	}
+	g.add(scenario.Step{Verb: scenario.Subscribe, At: a, Mailbox: "A"})
+	if g.chance(2) {
+		g.add(scenario.Step{Verb: scenario.Subscribe, At: a, Mailbox: "B"})
+	}
 	if !g.chance(4) {
 		g.add(scenario.Step{Verb: scenario.Level})
 	}
@@ -97,9 +103,9 @@ func (g *generator) phase() {
 
 func (g *generator) one() {
 	switch n := g.rng.IntN(20); {
-	case n < 6:
+	case n < 5:
 		g.add(g.run())
-	case n == 6:
+	case n == 5:
 		if !g.fate() {
 			g.add(scenario.Step{Verb: scenario.Tick})
 		}
@@ -171,7 +177,7 @@ var days = []scenario.Moment{1_767_225_600, 1_767_312_000, 1_767_398_400}
 func (g *generator) client(at string) scenario.Step {
 	s := scenario.Step{At: at, Mailbox: g.box()}
 	message := func() { s.Message = fmt.Sprintf("#%d", 1+g.rng.IntN(3)) }
-	switch n := g.rng.IntN(48); {
+	switch n := g.rng.IntN(50); {
 	case n < 10:
 		return g.deliver(at, s.Mailbox)
 	case n < 14:
@@ -199,11 +205,11 @@ func (g *generator) client(at string) scenario.Step {
 		s.Verb = scenario.Delete
 	case n < 43:
 		s.Verb = scenario.Subscribe
-	case n < 44:
+	case n < 46:
 		s.Verb = scenario.Unsubscribe
-	case n < 46 && !g.disk:
+	case n < 48 && !g.disk:
 		s.Verb, s.Value = scenario.Attribute, pick(g, "v1", "v2")
-	case n < 47:
+	case n < 49:
 		s.Verb, s.Value = scenario.UIDValidity, pick(g, "up", "down")
 	default:
 		s.Verb = scenario.UIDNext

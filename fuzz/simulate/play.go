@@ -258,6 +258,18 @@ func (p *Player) Shrink(ctx context.Context, w *Outcome) *Outcome {
 	return best
 }
 
+// EnoughWorlds is how many worlds must hit every cell of the matrix of conflicts.
+const EnoughWorlds = 2000
+
+// Unhit lists the cells that were never hit, where that is a failure: in a search that
+// was long enough (L3).
+func (r *Report) Unhit() []string {
+	if r.Worlds < EnoughWorlds {
+		return nil
+	}
+	return r.Cells.Missing()
+}
+
 // Text is the report for people: what was played, and how often each cell of the
 // matrix of conflicts was hit.
 func (r *Report) Text() string {

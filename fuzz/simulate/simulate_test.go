@@ -42,7 +42,7 @@ func TestWorlds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Search{Seed: 1, Worlds: worlds(120)}
+	s := Search{Seed: 1, Worlds: worlds(100)}
 	if *seedFlag != 0 {
 		s.Seed, s.Worlds = *seedFlag, 1
 	}

@@ -135,6 +135,18 @@ func TestShrink(t *testing.T) {
 	}
 }
 
+// L3: every cell of the matrix of conflicts is hit.
+func TestEveryCellIsHit(t *testing.T) {
+	rep := play(t, Options{Replicas: 2, Steps: 30, Engine: "memory"}, Search{Seed: 1, Worlds: worlds(350)})
+	if rep.Failure != nil {
+		t.Fatalf("world %d: %s", rep.Failure.Outcome.Seed, rep.Failure.Small.Says())
+	}
+	t.Log(rep.Text())
+	if m := rep.Cells.Missing(); len(m) > 0 {
+		t.Errorf("never hit: %v", m)
+	}
+}
+
 // L6: bad options are errors that name what is known.
 func TestBadOptions(t *testing.T) {
 	for _, o := range []Options{{Replicas: 1}, {Replicas: 6}, {Replicas: -1}, {Topology: "tree"}, {Engine: "mbox"}} {
