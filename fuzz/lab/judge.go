@@ -103,7 +103,7 @@ func (j *judge) look(r int, l *scenario.Listing) {
 		} else {
 			j.made[name] = max(j.made[name], n)
 		}
-		if n > 1 {
+		if n > 1 || j.made[name] > 1 { // there may be two of it, one here and one elsewhere
 			j.loose[isMessage+name] = true
 		}
 	}
