@@ -61,7 +61,9 @@ func (v *verdict) presence() {
 			// P9 does not count what the other side had expunged; where a log was lost
 			// nobody knows any more that it is the same.
 			apart := v.j.apart && v.j.gone[name]
-			if n > v.had[i][name] && (!v.j.apart && n > v.j.made[name]+copied || n > most && copied == 0 && !v.meddled[name] && !apart && v.crowded(i, name)) {
+			// What a client moves in the middle of a run is seen at both places, until
+			// the next run (P15).
+			if n > v.had[i][name] && !v.meddled[name] && (!v.j.apart && n > v.j.made[name]+copied || n > most && copied == 0 && !apart && v.crowded(i, name)) {
 				v.j.m.Duplicates += n - max(most, 1)
 				v.say("P9", "%s is %d times at %s, was %d times at %s and %d times at %s", name, n, v.name(i), v.had[0][name], v.name(0), v.had[1][name], v.name(1))
 				v.j.loose[isMessage+name] = true
