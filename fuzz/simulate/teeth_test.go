@@ -137,7 +137,7 @@ func TestShrink(t *testing.T) {
 
 // L3: every cell of the matrix of conflicts is hit.
 func TestEveryCellIsHit(t *testing.T) {
-	rep := play(t, Options{Replicas: 2, Steps: 30, Engine: "memory"}, Search{Seed: 1, Worlds: worlds(350)})
+	rep := play(t, Options{Replicas: 2, Steps: 30, Engine: "memory"}, Search{Seed: 1, Worlds: worlds(500)})
 	if rep.Failure != nil {
 		t.Fatalf("world %d: %s", rep.Failure.Outcome.Seed, rep.Failure.Small.Says())
 	}
