@@ -365,7 +365,11 @@ func stop(ctx context.Context, err error) error {
 // record puts what stands into the log, and keeps count and digest of the mailbox.
 func (p *Player) record(batch *logdb.Batch, b *Box, it Item, done store.Done, hash store.HeaderHash) {
 	rec := &logdb.Record{Message: *it.Out.Clone(), Mailbox: b.Node.GUID(), Handle: done.Handle, Hash: done.Hash,
-		ShownFlags: p.In.Policy.Flags(it.Out), ShownKeywords: p.In.Policy.Keywords(it.Out)}
+		ShownFlags: p.In.Policy.Flags(it.Out)}
+	rec.Show(p.In.Policy.Keywords(it.Out), done.Unshown)
+	if len(rec.Unshown) > 0 {
+		p.Report.NoteUnshown(b.Path, rec.Unshown, 1)
+	}
 	if (rec.Content.Hash == store.HeaderHash{}) {
 		rec.Content.Hash = hash
 	}
@@ -424,7 +428,7 @@ func (p *Player) uncount(r *logdb.Record) {
 
 // DigestOf is what a record adds to the digest of its mailbox.
 func DigestOf(r *logdb.Record) changelog.Digest {
-	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.ShownKeywords, r.Received)
+	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.Counted(), r.Received)
 }
 
 // finish commits what was done to one mailbox, and looks at it: it is to be

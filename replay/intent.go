@@ -121,7 +121,7 @@ func Settle(ctx context.Context, st store.Store, acct *logdb.Account, p *merge.P
 	if err != nil || len(in) == 0 {
 		return err
 	}
-	x := &settler{st: st, acct: acct, policy: p, meta: acct.Meta(), boxes: map[store.Name]map[string]store.Message{},
+	x := &settler{st: st, acct: acct, policy: p, meta: acct.Meta(), boxes: map[store.Name]*listing{},
 		rows: map[store.MailboxGUID]*logdb.Mailbox{}, recs: map[changelog.Dot]*logdb.Record{}}
 	x.batch = acct.Batch()
 	defer x.batch.Discard()
@@ -152,7 +152,7 @@ type settler struct {
 	policy *merge.Policy
 	batch  *logdb.Batch
 	meta   logdb.Meta
-	boxes  map[store.Name]map[string]store.Message // listed, by key
+	boxes  map[store.Name]*listing
 	rows   map[store.MailboxGUID]*logdb.Mailbox
 	recs   map[changelog.Dot]*logdb.Record // settled, by every origin
 	was    *changelog.Tree
@@ -191,14 +191,14 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 	here, ok := s.boxes[x.path]
 	if !ok {
 		var err error
-		if here, err = byKey(ctx, s.st, x.path); err != nil {
+		if here, err = list(ctx, s.st, x.path); err != nil {
 			return fmt.Errorf("settle %s: %w", x.path, err)
 		}
 		s.boxes[x.path] = here
 	}
 	var away []string
 	for _, it := range x.items {
-		if _, ok := here[it.key]; !ok && it.effect == effectPut {
+		if _, ok := here.byKey[it.key]; !ok && it.effect == effectPut {
 			away = append(away, it.key)
 		}
 	}
@@ -207,12 +207,16 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 		return fmt.Errorf("settle %s: %w", x.path, err)
 	}
 	for _, it := range x.items {
-		m, found := here[it.key]
-		rec := &logdb.Record{Message: *it.entry, Mailbox: x.mailbox, ShownFlags: s.policy.Flags(it.entry), ShownKeywords: s.policy.Keywords(it.entry)}
+		m, found := here.byKey[it.key]
+		rec := &logdb.Record{Message: *it.entry, Mailbox: x.mailbox, ShownFlags: s.policy.Flags(it.entry)}
+		keywords := s.policy.Keywords(it.entry)
+		rec.Show(keywords, here.noRoom(keywords))
+		var made logdb.Record
+		made.Show(it.keywords, here.noRoom(it.keywords))
 		switch {
 		case it.effect == effectRemove && !found:
-			rec.Mailbox, rec.ShownFlags, rec.ShownKeywords = store.MailboxGUID{}, 0, nil
-		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && slices.Equal(m.Keywords, it.keywords):
+			rec.Unhold()
+		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && slices.Equal(m.Keywords, made.ShownKeywords):
 			rec.Handle, rec.Inode, rec.Hash = m.Handle, m.Inode, m.Hash
 		case it.effect == effectPut && (found || elsewhere[it.key].Handle != ""):
 			// Made visible and not bound to its UID yet, or a client changed it since, or
@@ -311,9 +315,23 @@ func (s *settler) commit() error {
 	return s.batch.Commit(true)
 }
 
-// byKey lists a mailbox by key; one that is not there is empty.
-func byKey(ctx context.Context, st store.Store, n store.Name) (map[string]store.Message, error) {
-	out := map[string]store.Message{}
+// listing is what a mailbox holds.
+type listing struct {
+	byKey map[string]store.Message
+	snap  store.Snapshot // nil: there is no mailbox
+}
+
+// noRoom gives those of the keywords that no message here can be made to show.
+func (l *listing) noRoom(keywords []string) []string {
+	if l.snap == nil {
+		return nil
+	}
+	return l.snap.NoRoom(keywords)
+}
+
+// list lists a mailbox; one that is not there is empty.
+func list(ctx context.Context, st store.Store, n store.Name) (*listing, error) {
+	out := &listing{byKey: map[string]store.Message{}}
 	snap, err := st.Scan(ctx, n, nil)
 	if errors.Is(err, store.ErrNoMailbox) {
 		return out, nil
@@ -321,6 +339,7 @@ func byKey(ctx context.Context, st store.Store, n store.Name) (map[string]store.
 	if err != nil {
 		return nil, err
 	}
+	out.snap = snap
 	idx := make([]int, snap.Len())
 	for i := range idx {
 		idx[i] = i
@@ -330,7 +349,7 @@ func byKey(ctx context.Context, st store.Store, n store.Name) (map[string]store.
 		return nil, err
 	}
 	for _, m := range ms {
-		out[m.Key] = m
+		out.byKey[m.Key] = m
 	}
 	return out, nil
 }

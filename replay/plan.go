@@ -373,7 +373,7 @@ func (p *planner) message(out *changelog.Message, keep, some *logdb.Record, to *
 		to.Moves = append(to.Moves, it)
 		return
 	}
-	changed := keep.ShownFlags != p.in.Policy.Flags(out) || !slices.Equal(keep.ShownKeywords, p.in.Policy.Keywords(out))
+	changed := keep.ShownFlags != p.in.Policy.Flags(out) || !slices.Equal(keep.Counted(), p.in.Policy.Keywords(out))
 	if changed {
 		to.Flags = append(to.Flags, it)
 	}

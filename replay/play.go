@@ -33,6 +33,26 @@ type Report struct {
 	Copied, Bytes, Moved, Expunged, Flags, Renumbered int64
 	Created, Renamed, Deleted, Subscribed, Attributes int64
 	Failed                                            []Failure
+	Unshown                                           map[store.Name]*Unshown // by mailbox
+}
+
+// Unshown is what messages of a mailbox were to show, and the mailbox had no room for.
+type Unshown struct {
+	Keywords []string // by store.FoldKeyword
+	Messages int64
+}
+
+// NoteUnshown adds keywords of some messages to a mailbox's.
+func (r *Report) NoteUnshown(n store.Name, keywords []string, messages int64) {
+	if r.Unshown == nil {
+		r.Unshown = map[store.Name]*Unshown{}
+	}
+	if r.Unshown[n] == nil {
+		r.Unshown[n] = &Unshown{}
+	}
+	u := r.Unshown[n]
+	u.Keywords = store.SortKeywords(slices.Concat(u.Keywords, keywords))
+	u.Messages += messages
 }
 
 // Player carries one plan out. It is used by one goroutine.
@@ -69,6 +89,7 @@ type Player struct {
 	stands map[*Box]bool       // numbers and attributes are as they are to be
 	done   map[*changelog.Message]bool
 	stored map[*logdb.Record]*logdb.Record // records as the log has them, where In.Records went on
+	lacks  map[*logdb.Record][]string      // keywords not shown, of those in stored
 	doubt  map[*Box]bool                   // something in it was not done as planned
 	eyed   map[*Box]bool                   // under watch
 	stills map[*Box]store.Look             // only we have changed it; how it looks now

@@ -110,6 +110,10 @@ func (p *Player) rehandle(r *logdb.Record, d store.Done) {
 		p.stored[r] = r.Clone()
 	}
 	r.Handle, r.Hash = d.Handle, d.Hash
+	if p.lacks == nil {
+		p.lacks = map[*logdb.Record][]string{}
+	}
+	p.lacks[r] = d.Unshown
 }
 
 // asStored gives records as the log has them.
@@ -242,7 +246,12 @@ func (p *Player) changed(batch *logdb.Batch, b *Box, ch *store.Change, res *stor
 		}
 		p.Report.Renumbered++
 		p.vanish(batch, it.Rec)
-		p.record(batch, b, it, res.UIDs[i], it.Rec.Content.Hash)
+		done := res.UIDs[i]
+		var now bool
+		if done.Unshown, now = p.lacks[it.Rec]; !now {
+			done.Unshown = it.Rec.Unshown
+		}
+		p.record(batch, b, it, done, it.Rec.Content.Hash)
 	}
 	for i, it := range b.Expunges {
 		e := res.Expunge[i].Err
@@ -323,7 +332,7 @@ func (p *Player) quiet(batch *logdb.Batch, it Item, b *Box) {
 	}
 	if it.Rec != nil && !it.Rec.Mailbox.IsZero() && it.Out.Live() {
 		rec.Mailbox, rec.Handle, rec.Hash, rec.Inode = it.Rec.Mailbox, it.Rec.Handle, it.Rec.Hash, it.Rec.Inode
-		rec.ShownFlags, rec.ShownKeywords = it.Rec.ShownFlags, it.Rec.ShownKeywords
+		rec.ShownFlags, rec.ShownKeywords, rec.Unshown = it.Rec.ShownFlags, it.Rec.ShownKeywords, it.Rec.Unshown
 		if b == nil {
 			if s := p.slot(rec.Mailbox); s != nil && s.Holder != nil {
 				b = p.was[s.Holder]

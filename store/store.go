@@ -20,6 +20,9 @@ var (
 	ErrBusy        = errors.New("locked by another process")
 	ErrDamaged     = errors.New("damaged")
 	ErrGone        = errors.New("the store is not there") // never made, unmounted, or removed
+	// ErrIgnored is of a Skip that leaves out nothing that an IMAP client would see:
+	// people should know of it, and a run is whole all the same.
+	ErrIgnored = errors.New("ignored")
 )
 
 // Capabilities says what a store can do.
@@ -125,6 +128,9 @@ type Snapshot interface {
 	// DescribeUIDs is Describe without Received, Size, Changed and Inode: it opens
 	// and stats nothing per message.
 	DescribeUIDs(idx []int) ([]Message, error)
+	// NoRoom gives those of the keywords, together, that no message of the mailbox
+	// can be made to show, for the mailbox has as many as it can keep.
+	NoRoom(keywords []string) []string
 }
 
 // Cost counts work, so that "nothing changed" can be asserted.
@@ -202,7 +208,8 @@ type Change struct {
 }
 
 // Result says what became of each item of a Change. Handles are the new ones;
-// an error leaves that item undone.
+// an error leaves that item undone. A keyword for which the mailbox has no room is
+// no error: all else of the item is done, and Unshown names it.
 type Result struct {
 	Add     []Done
 	In      []Done
@@ -216,6 +223,9 @@ type Done struct {
 	Handle Handle
 	Hash   uint64 // as Snapshot.Hash gives for the new handle
 	Err    error  // wraps ErrChanged, ErrNoMessage, ErrUnsupported, or is I/O
+	// Unshown are keywords asked for that the message does not show (Snapshot.NoRoom),
+	// by FoldKeyword; nil with UIDChange and Expunge.
+	Unshown []string
 }
 
 // Rename moves one mailbox, not its children.

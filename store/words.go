@@ -142,6 +142,18 @@ func FoldKeyword(k string) string {
 	return k
 }
 
+// SortKeywords puts keywords into the order of FoldKeyword, in place, and drops all
+// but one spelling of each.
+func SortKeywords(ks []string) []string {
+	if len(ks) < 2 {
+		return ks
+	}
+	slices.SortFunc(ks, func(a, b string) int {
+		return cmp.Or(cmp.Compare(FoldKeyword(a), FoldKeyword(b)), cmp.Compare(a, b))
+	})
+	return slices.CompactFunc(ks, func(a, b string) bool { return FoldKeyword(a) == FoldKeyword(b) })
+}
+
 // CheckKeyword reports why k cannot be a keyword (an IMAP atom, without the
 // leading backslash of a system flag; 8-bit is refused, as Dovecot does).
 func CheckKeyword(k string) error {

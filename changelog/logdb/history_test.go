@@ -105,8 +105,12 @@ func (h *history) hold(r *Record) {
 	if g, ok := r.Place(); ok {
 		r.Mailbox, r.Hash = g, uint64(h.rng.IntN(5))
 		r.Handle = store.Handle("cur/" + string(r.Content.GUID) + ":2,S")
+		r.Unshown = nil
+		if h.seq%3 == 0 {
+			r.Unshown = []string{"u"}
+		}
 	} else {
-		r.Mailbox, r.Hash, r.Handle = store.MailboxGUID{}, 0, ""
+		r.Unhold()
 	}
 }
 

@@ -120,6 +120,7 @@ func FuzzValues(f *testing.F) {
 	r := message(3)
 	f.Add(byte(0), appendRecord(nil, r))
 	f.Add(byte(0), appendRecord(nil, &Record{Message: r.Message}))
+	f.Add(byte(0), appendRecord(nil, &Record{Message: r.Message, ShownKeywords: []string{"a"}, Unshown: []string{"b"}}))
 	m := testMeta(7)
 	f.Add(byte(1), appendMeta(nil, &m))
 	f.Add(byte(2), appendListing(nil, []Listed{{Path: "INBOX", Node: testGUID(1)}}))

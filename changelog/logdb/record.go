@@ -21,29 +21,71 @@ type Record struct {
 	ModSeq  store.ModSeq // of the message's last change
 	Inode   uint64       // 0: none
 	// ShownFlags and ShownKeywords are what the store showed, or was made to show,
-	// at the last look; the registers may say more (a 27th keyword).
+	// at the last look.
 	ShownFlags    store.Flags
 	ShownKeywords []string // by store.FoldKeyword
+	// Unshown are keywords that count as shown, though the mailbox has no room for
+	// them (conflicts.md 9): that the store lacks them is nobody's change. By
+	// store.FoldKeyword, none of which is in ShownKeywords.
+	Unshown []string
+}
+
+// Counted are the keywords that the message has in the store, shown or not, by
+// store.FoldKeyword. They may share memory with the record.
+func (r *Record) Counted() []string {
+	if len(r.Unshown) == 0 {
+		return r.ShownKeywords
+	}
+	return store.SortKeywords(slices.Concat(r.ShownKeywords, r.Unshown))
+}
+
+// Show notes the keywords that the message has in the store; those among unshown
+// are not shown.
+func (r *Record) Show(keywords, unshown []string) {
+	r.ShownKeywords, r.Unshown = keywords, nil
+	if len(unshown) == 0 {
+		return
+	}
+	r.ShownKeywords = nil
+	for _, k := range keywords {
+		if slices.ContainsFunc(unshown, func(x string) bool { return store.FoldKeyword(x) == store.FoldKeyword(k) }) {
+			r.Unshown = append(r.Unshown, k)
+		} else {
+			r.ShownKeywords = append(r.ShownKeywords, k)
+		}
+	}
+}
+
+// Unhold says that the store does not hold the message.
+func (r *Record) Unhold() {
+	r.Mailbox, r.Handle, r.Hash, r.Inode = store.MailboxGUID{}, "", 0, 0
+	r.ShownFlags, r.ShownKeywords, r.Unshown = 0, nil, nil
 }
 
 // Clone copies the record; the copy shares no slice with it.
 func (r *Record) Clone() *Record {
 	c := *r
 	c.Message = *r.Message.Clone()
-	c.ShownKeywords = slices.Clone(r.ShownKeywords)
+	c.ShownKeywords, c.Unshown = slices.Clone(r.ShownKeywords), slices.Clone(r.Unshown)
 	return &c
 }
 
 // maxHandle is the most bytes of a handle. Handles are file names in practice.
 const maxHandle = 1 << 13
 
+// The format of a record with keywords that are not shown is the next one.
 const recordFormat = 1
 
 // appendRecord writes [format, mailbox, handle, hash, modseq, inode, flags,
-// keywords] and then the message. The handle is a list of one string, or of what stands before and after
-// the GUID within it, which on a Maildir it repeats.
+// keywords], in format 2 keywords not shown too, and then the message. The handle is
+// a list of one string, or of what stands before and after the GUID within it, which
+// on a Maildir it repeats.
 func appendRecord(dst []byte, r *Record) []byte {
-	dst = pack.Uint(pack.Array(dst, 8), recordFormat)
+	if len(r.Unshown) == 0 {
+		dst = pack.Uint(pack.Array(dst, 8), recordFormat)
+	} else {
+		dst = pack.Uint(pack.Array(dst, 9), recordFormat+1)
+	}
 	place, live := r.Place()
 	switch {
 	case live && place == r.Mailbox:
@@ -65,17 +107,35 @@ func appendRecord(dst []byte, r *Record) []byte {
 	dst = pack.Uint(dst, uint64(r.ModSeq))
 	dst = pack.Uint(dst, r.Inode)
 	dst = pack.Uint(dst, uint64(r.ShownFlags))
-	dst = pack.Array(dst, len(r.ShownKeywords))
-	for _, k := range r.ShownKeywords {
-		dst = pack.String(dst, k)
+	dst = appendKeywords(dst, r.ShownKeywords)
+	if len(r.Unshown) > 0 {
+		dst = appendKeywords(dst, r.Unshown)
 	}
 	return changelog.AppendMessage(dst, &r.Message)
 }
 
+func appendKeywords(dst []byte, ks []string) []byte {
+	dst = pack.Array(dst, len(ks))
+	for _, k := range ks {
+		dst = pack.String(dst, k)
+	}
+	return dst
+}
+
+func decodeKeywords(p *pack.Reader) (ks []string) {
+	for range p.Array(store.MaxKeywords, 1) {
+		ks = append(ks, string(p.Raw(store.MaxKeyword)))
+	}
+	return ks
+}
+
 func decodeRecord(b []byte) (*Record, error) {
 	p := pack.New(b, "message record")
-	p.Fields(8)
-	p.Version(recordFormat)
+	fields := p.Array(9, 1)
+	if p.OK() && fields != 8 && fields != 9 {
+		p.Fail("%d fields, want 8 or 9", fields)
+	}
+	p.Version(recordFormat + uint64(max(fields, 8)-8))
 	rec := &Record{}
 	same := p.IsBool()
 	if same {
@@ -102,8 +162,12 @@ func decodeRecord(b []byte) (*Record, error) {
 		p.Fail("unknown flags")
 	}
 	rec.ShownFlags = store.Flags(flags)
-	for range p.Array(store.MaxKeywords, 1) {
-		rec.ShownKeywords = append(rec.ShownKeywords, string(p.Raw(store.MaxKeyword)))
+	rec.ShownKeywords = decodeKeywords(&p)
+	if fields == 9 {
+		rec.Unshown = decodeKeywords(&p)
+		if p.OK() && len(rec.Unshown) == 0 {
+			p.Fail("no keyword that is not shown")
+		}
 	}
 	body := p.Rest()
 	if err := p.End(); err != nil {

@@ -157,7 +157,7 @@ func (s *scan) finish() error {
 
 // DigestOf is what a held record adds to the digest of its mailbox.
 func DigestOf(r *logdb.Record) changelog.Digest {
-	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.ShownKeywords, r.Received)
+	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.Counted(), r.Received)
 }
 
 // AccountDigest is the digest of what a store shows: the tree's paths,

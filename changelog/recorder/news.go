@@ -72,12 +72,26 @@ func (s *scan) deliver(o *observed, f *news, came func(changelog.Write)) error {
 // hold notes that the store has the message in the mailbox, as it shows it.
 func (s *scan) hold(o *observed, f *news, r *logdb.Record) {
 	r.Mailbox, r.Handle, r.Hash, r.Inode = o.box.GUID, f.Handle, f.hash, f.Inode
+	unshown := s.unshown(o, f, r)
 	r.ShownFlags, r.ShownKeywords, r.UID = f.Flags, f.Keywords, f.UID
+	r.Unshown = unshown
 	if s.look.Restored && f.kind == isNew && f.UID < o.node.UIDNext && !o.fresh {
 		// The log knows another message under this UID: a new one is to be found.
 		r.UID = 0
 	}
 	o.zero = o.zero || r.UID == 0
+}
+
+// unshown are keywords that the message lacks in the store only because the mailbox
+// has no room for them: those known as such, until they show, and those that it lost
+// by coming into such a mailbox.
+func (s *scan) unshown(o *observed, f *news, r *logdb.Record) []string {
+	lacks := without(r.Counted(), f.Keywords)
+	if len(lacks) == 0 {
+		return nil
+	}
+	full := o.snap.NoRoom(lacks)
+	return without(lacks, without(lacks, slices.Concat(r.Unshown, full)))
 }
 
 // flags logs flags and keywords that others changed. What a store older than the
@@ -111,7 +125,8 @@ func (s *scan) flagEvents(o *observed, f *news, r *logdb.Record) {
 		}
 		s.log(w, changelog.Dot{}, changelog.SetFlags{Message: r.ID(), Path: o.Name, UID: f.UID, Set: set, Clear: cleared})
 	}
-	on, off := without(f.Keywords, r.ShownKeywords), without(r.ShownKeywords, f.Keywords)
+	had := r.Counted()
+	on, off := without(f.Keywords, had), without(without(had, f.Keywords), s.unshown(o, f, r))
 	if len(on)+len(off) == 0 {
 		return
 	}

@@ -187,17 +187,11 @@ func (s *scan) writeGone(o *observed, gone []changelog.Dot) error {
 			s.meta.Flags |= FlagUnheld
 		}
 		r.ModSeq = mod
-		drop(r)
+		r.Unhold()
 		return s.put(old, r)
 	})
 	s.batch.AddVanished(s.now, o.box.GUID, mod, uids)
 	return err
-}
-
-// drop says that the store no longer holds a message.
-func drop(r *logdb.Record) {
-	r.Mailbox, r.Handle, r.Hash, r.Inode = store.MailboxGUID{}, "", 0, 0
-	r.ShownFlags, r.ShownKeywords = 0, nil
 }
 
 // writeVanished logs what became of the mail of a mailbox that is gone.
@@ -229,7 +223,7 @@ func (s *scan) writeVanished(v *vanished, gone []changelog.Dot) error {
 			s.meta.Flags |= FlagUnheld
 		}
 		r.ModSeq = mod
-		drop(r)
+		r.Unhold()
 		return s.put(old, r)
 	})
 	if err == nil && v.box != nil {

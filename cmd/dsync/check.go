@@ -20,7 +20,7 @@ func runCheck(ctx context.Context, p *program, c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	o := r.logOptions(nil)
+	o := r.logOptions(0, nil)
 	rep := p.calls.check(ctx, engine.CheckOptions{
 		User: o.User, Location: o.Location, ChangeLog: o.ChangeLog, Notice: o.Notice,
 		Repair: r.repair, LockWait: r.lockWait,

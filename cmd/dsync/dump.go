@@ -29,7 +29,7 @@ func runDump(ctx context.Context, p *program, c *call) (int, error) {
 	if names != nil {
 		o.Wanted = func(n store.Name) bool { return slices.Contains(names, n) }
 	}
-	log, err := p.calls.modSeqs(ctx, r.logOptions(nil))
+	log, err := p.calls.modSeqs(ctx, r.logOptions(0, nil))
 	switch {
 	case errors.Is(err, store.ErrBusy):
 		p.msg.printf(engine.Warning, "modseqs are left out: %v", err)

@@ -23,7 +23,7 @@ func runLog(ctx context.Context, p *program, c *call) (int, error) {
 	if names != nil && len(names) == 0 {
 		return 0, engine.Fail(engine.ExitNoMailbox, errors.New("no mailbox fits -m "+strings.Join(r.mailboxes, ", ")))
 	}
-	o := r.logOptions(names)
+	o := r.logOptions(0, names)
 	o.Headers = r.verbose || r.debug
 	if r.since != "" {
 		if o.Since, err = argument.Date(r.since, p.now()); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"dsync/cmd/internal/choose"
@@ -65,9 +66,10 @@ func (r *lookRun) wanted() ([]store.Name, error) {
 	return out, nil
 }
 
-func (r *lookRun) logOptions(names []store.Name) engine.LogOptions {
+// logOptions are those of the log of one word.
+func (r *lookRun) logOptions(i int, names []store.Name) engine.LogOptions {
 	return engine.LogOptions{
-		User: r.vars.User, Location: r.at[0].String(), ChangeLog: r.log, Mailboxes: names,
+		User: r.vars.User, Location: r.at[i].String(), ChangeLog: r.log, Mailboxes: names,
 		Notice: func(l engine.Level, s string) { r.msg.print(l, s) },
 	}
 }
@@ -85,6 +87,10 @@ func (r *lookRun) unsure(skipped []store.Skip, unstable []store.Name) int {
 		exit = engine.ExitAgain
 	}
 	for _, s := range skipped {
+		if errors.Is(s.Err, store.ErrIgnored) {
+			r.msg.print(engine.Warning, s.String())
+			continue
+		}
 		r.msg.print(engine.Error, s.String())
 		exit = engine.Combine(exit, skipExit(s.Err))
 	}

@@ -55,10 +55,12 @@ type calls struct {
 	log     func(context.Context, engine.LogOptions, func(engine.LogLine) error) error
 	check   func(context.Context, engine.CheckOptions) *engine.CheckReport
 	modSeqs func(context.Context, engine.LogOptions) (engine.ModSeqs, error)
+	unshown func(context.Context, engine.LogOptions) (engine.Unshown, error)
 	look    func(location string) (store.Store, error)
 }
 
-var ofEngine = calls{run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs, look: opener.Look}
+var ofEngine = calls{run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs,
+	unshown: engine.ReadUnshown, look: opener.Look}
 
 // program is one call of dsync and all that it touches of the world.
 type program struct {

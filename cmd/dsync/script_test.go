@@ -289,6 +289,9 @@ func (s *script) calls() calls {
 			return &engine.CheckReport{Exit: s.report.Exit, Findings: []engine.Finding{{Mailbox: "INBOX", GUID: "g1", What: "view and store differ", Repaired: o.Repair}}}
 		},
 		modSeqs: func(context.Context, engine.LogOptions) (engine.ModSeqs, error) { return nil, nil },
+		unshown: func(context.Context, engine.LogOptions) (engine.Unshown, error) {
+			return func(store.Name, store.UID, store.GUID) []string { return nil }, nil
+		},
 	}
 }
 

@@ -58,7 +58,7 @@ func readModseqs(a *logdb.Account) (*modseqs, *changelog.Tree, error) {
 	}
 	return m, tree, a.AllRecords(func(r *logdb.Record) error {
 		if b := m.boxes[r.Mailbox]; b != nil && r.UID != 0 {
-			b.held[r.UID] = modseqRow{r.Content.GUID, fmt.Sprint(r.ShownFlags, r.ShownKeywords), r.ModSeq}
+			b.held[r.UID] = modseqRow{r.Content.GUID, fmt.Sprint(r.ShownFlags, r.Counted()), r.ModSeq}
 			b.highest = max(b.highest, r.ModSeq)
 		}
 		return nil

@@ -260,10 +260,10 @@ func (a *applier) keywords() (err error) {
 }
 
 // letters writes flags and keywords as letters. A keyword that is none is an
-// error, and nothing is done; the note names keywords for which no letter is
-// left, and does not keep the rest from being set.
-func (a *applier) letters(f store.Flags, kws []string, foreign string) (let string, note, err error) {
-	var kl, lost []byte
+// error, and nothing is done; unshown are keywords for which no letter is left,
+// which does not keep the rest from being set.
+func (a *applier) letters(f store.Flags, kws []string, foreign string) (let string, unshown []string, err error) {
+	var kl []byte
 	for _, k := range kws {
 		if err := store.CheckKeyword(k); err != nil {
 			return "", nil, fmt.Errorf("%w: %w", store.ErrUnsupported, err)
@@ -271,19 +271,16 @@ func (a *applier) letters(f store.Flags, kws []string, foreign string) (let stri
 		if c := a.kw.letter(k); c != 0 {
 			kl = append(kl, c)
 		} else {
-			lost = append(append(lost, ' '), k...)
+			unshown = append(unshown, k)
 		}
 	}
-	if lost != nil {
-		note = fmt.Errorf("no letter left for keywords:%.200s: %w", lost, store.ErrUnsupported)
-	}
-	return makeLetters(f, string(kl), foreign), note, nil
+	return makeLetters(f, string(kl), foreign), store.SortKeywords(unshown), nil
 }
 
-func (a *applier) done(base, let, rest string, note error) store.Done {
+func (a *applier) done(base, let, rest string, unshown []string) store.Done {
 	return store.Done{
 		Handle: store.Handle("cur/" + base + ":2," + let + rest),
-		Hash:   a.hash.of(base, let), Err: note,
+		Hash:   a.hash.of(base, let), Unshown: unshown,
 	}
 }
 
@@ -295,7 +292,7 @@ func (a *applier) add(m *store.Staged, w *wish) store.Done {
 	if w.err != nil {
 		return store.Done{Err: w.err}
 	}
-	let, note, err := a.letters(m.Flags, m.Keywords, "")
+	let, unshown, err := a.letters(m.Flags, m.Keywords, "")
 	if err != nil {
 		return store.Done{Err: err}
 	}
@@ -308,7 +305,7 @@ func (a *applier) add(m *store.Staged, w *wish) store.Done {
 	in := a.s.recall(m.Temp)
 	a.s.forget(m.Temp)
 	a.edit.added = append(a.edit.added, uidLine{w.uid, uidFields(m.Key, m.Content.GUID, m.Content.Size, in.vsize), m.Key})
-	return a.done(m.Key, let, "", note)
+	return a.done(m.Key, let, "", unshown)
 }
 
 // uidFields writes what a line of ours says beside UID and name.

@@ -20,13 +20,13 @@ func (a *applier) flags(f store.FlagChange) store.Done {
 	}
 	dir, name := a.b.file(h)
 	base, let, rest := splitName(name)
-	newLet, note, err := a.letters(f.Flags, f.Keywords, foreignLetters(let, a.kw))
+	newLet, unshown, err := a.letters(f.Flags, f.Keywords, foreignLetters(let, a.kw))
 	if err != nil {
 		return store.Done{Err: err}
 	}
 	if newLet == makeLetters(0, let, "") {
 		// Nothing to do; the file keeps even the place (new/) and the order it has.
-		return store.Done{Handle: h, Hash: a.hash.of(base, newLet), Err: note}
+		return store.Done{Handle: h, Hash: a.hash.of(base, newLet), Unshown: unshown}
 	}
 	if err := dir.RenameNew(name, a.b.cur, base+":2,"+newLet+rest); err != nil {
 		if missing(err) {
@@ -37,7 +37,7 @@ func (a *applier) flags(f store.FlagChange) store.Done {
 	a.touched(h)
 	a.s.did(a.b.name, dir, a.b, false, name)
 	a.s.did(a.b.name, a.b.cur, a.b, true, base+":2,"+newLet+rest)
-	return a.done(base, newLet, rest, note)
+	return a.done(base, newLet, rest, unshown)
 }
 
 // touched notes which directories must be synced.
@@ -89,7 +89,7 @@ func (a *applier) moveIn(ctx context.Context, m store.MoveIn, w *wish) store.Don
 	if err != nil {
 		return store.Done{Err: err}
 	}
-	newLet, note, err := a.letters(m.Flags, m.Keywords, capitals(foreignLetters(let, nil)))
+	newLet, unshown, err := a.letters(m.Flags, m.Keywords, capitals(foreignLetters(let, nil)))
 	if err != nil {
 		return store.Done{Err: err}
 	}
@@ -108,7 +108,7 @@ func (a *applier) moveIn(ctx context.Context, m store.MoveIn, w *wish) store.Don
 		a.edit.drop[drop] = true
 	}
 	a.edit.added = append(a.edit.added, uidLine{w.uid, uidFields(target, guid, -1, -1), target})
-	return a.done(target, newLet, rest, note)
+	return a.done(target, newLet, rest, unshown)
 }
 
 // capitals leaves out small letters: another mailbox's letters mean nothing here.

@@ -30,8 +30,11 @@
 // # Keywords
 //
 // File names hold 26 keywords a mailbox (the letters a to z). When all are dealt,
-// the flags and the keywords that have a letter are set, and the item is reported
-// with a new handle and an error that wraps store.ErrUnsupported.
+// the flags and the keywords that have a letter are set, and the others are reported
+// as not shown (store.Done). A letter once dealt is never taken back.
+//
+// A line of dovecot-keywords that cannot be read stands for no letter, as with
+// Dovecot; it is kept, and Describe reports the first of them as a Skip.
 //
 // # Damage
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,12 +196,47 @@ func TestForeignLettersAndKeywordsBeyond26(t *testing.T) {
 	res, err := s.Apply(bg, store.Inbox, &store.Change{Flags: []store.FlagChange{{Handle: "cur/m:2,PSz", Flags: store.Flagged, Keywords: kws}}})
 	must(t, err)
 	d := res.Flags[0]
-	if !errors.Is(d.Err, store.ErrUnsupported) || d.Handle != "cur/m:2,FPabcdefghijklmnopqrstuvwxyz" {
+	if d.Err != nil || !slices.Equal(d.Unshown, []string{"k26", "k27"}) || d.Handle != "cur/m:2,FPabcdefghijklmnopqrstuvwxyz" {
 		t.Fatalf("%+v", d)
 	}
 	ms, sn := scan(t, s, store.Inbox)
 	if len(ms[0].Keywords) != 26 || sn.Hash(0) != d.Hash {
 		t.Fatalf("%+v", ms)
+	}
+	if no := sn.NoRoom([]string{"k27", "K00", "k26", "K26"}); !slices.Equal(no, []string{"K26", "k27"}) {
+		t.Fatalf("no room for %q", no)
+	}
+}
+
+// TestUnreadKeywordLines: a line that Dovecot would not read either is named, once for
+// a mailbox, and stays as it is.
+func TestUnreadKeywordLines(t *testing.T) {
+	for text, want := range map[string]string{
+		"0 one\n1 two\n":            "",
+		"0 one\n1 two words\nx y\n": `line 2, "1 two words", gives no letter a keyword (nor do 1 more): ignored, and kept as it is`,
+		"\n30 far\n":               `line 2, "30 far", gives no letter a keyword: ignored, and kept as it is`,
+		"0 one\n0 again\n":         `line 2, "0 again", gives no letter a keyword: ignored, and kept as it is`,
+	} {
+		o := Options{Path: testDir(t) + "/M"}
+		s := create(t, o)
+		must(t, os.WriteFile(o.Path+"/cur/m:2,Sab", []byte("x"), 0o600))
+		must(t, os.WriteFile(o.Path+"/"+keywordsName, []byte(text), 0o600))
+		sn, err := s.Scan(bg, store.Inbox, nil)
+		must(t, err)
+		var got []string
+		for range 2 {
+			_, skips, err := sn.Describe(bg, []int{0})
+			must(t, err)
+			for _, k := range skips {
+				if k.Mailbox != store.Inbox || k.Item != keywordsName || !errors.Is(k.Err, store.ErrIgnored) {
+					t.Errorf("%q: %+v", text, k)
+				}
+				got = append(got, k.Err.Error())
+			}
+		}
+		if s := strings.Join(got, "; "); s != want {
+			t.Errorf("%q: %q, want %q", text, s, want)
+		}
 	}
 }
 

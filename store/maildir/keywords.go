@@ -3,7 +3,6 @@ package maildir
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -22,21 +21,25 @@ const (
 type keywords struct {
 	names [maxKeywordLetters]string
 	other []string // lines that are not ours to read: kept
+	line  int      // number of the first of them, from 1
 }
 
 // parseKeywords reads the file. A line that cannot be read is kept as it is and
 // stands for no letter; of two lines for one index or one name the first counts.
 func parseKeywords(data []byte) *keywords {
 	kw := new(keywords)
+	no := 0
 	for line := range bytes.SplitSeq(data, []byte{'\n'}) {
-		if len(line) == 0 {
+		if no++; len(line) == 0 {
 			continue
 		}
 		num, name, _ := strings.Cut(string(line), " ")
 		i, err := strconv.Atoi(num)
 		bad := err != nil || i < 0 || i >= maxKeywordLetters || strconv.Itoa(i) != num
 		if bad || store.CheckKeyword(name) != nil || kw.names[i] != "" || kw.letter(name) != 0 {
-			kw.other = append(kw.other, string(line))
+			if kw.other = append(kw.other, string(line)); kw.line == 0 {
+				kw.line = no
+			}
 			continue
 		}
 		kw.names[i] = name
@@ -109,6 +112,31 @@ func (kw *keywords) add(name string) (c byte, fresh bool) {
 	return 0, false
 }
 
+// noRoom gives the keywords for which no letter is left, if all were to get one.
+func (kw *keywords) noRoom(names []string) []string {
+	var out []string
+	all := *kw
+	for _, k := range names {
+		if c, _ := all.add(k); c == 0 && store.CheckKeyword(k) == nil {
+			out = append(out, k)
+		}
+	}
+	return store.SortKeywords(out)
+}
+
+// unread is a Skip for lines that stand for no letter; nil if there are none.
+func (kw *keywords) unread(n store.Name) *store.Skip {
+	if kw.line == 0 {
+		return nil
+	}
+	more := ""
+	if k := len(kw.other) - 1; k > 0 {
+		more = fmt.Sprintf(" (nor do %d more)", k)
+	}
+	return &store.Skip{Mailbox: n, Item: keywordsName, Err: fmt.Errorf("line %d, %.80q, gives no letter a keyword%s: %w, and kept as it is",
+		kw.line, kw.other[0], more, store.ErrIgnored)}
+}
+
 // of lists the keywords that the letters stand for, sorted by FoldKeyword.
 func (kw *keywords) of(letters string) []string {
 	var out []string
@@ -117,11 +145,5 @@ func (kw *keywords) of(letters string) []string {
 			out = append(out, n)
 		}
 	}
-	if len(out) > 1 {
-		slices.SortFunc(out, func(a, b string) int {
-			return strings.Compare(store.FoldKeyword(a), store.FoldKeyword(b))
-		})
-		out = slices.Compact(out)
-	}
-	return out
+	return store.SortKeywords(out)
 }

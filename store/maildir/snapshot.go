@@ -76,6 +76,9 @@ func (sn *snapshot) uidlist() (*uidList, error) {
 	return sn.uids, nil
 }
 
+// NoRoom goes by the letters that are left.
+func (sn *snapshot) NoRoom(keywords []string) []string { return sn.kw.noRoom(keywords) }
+
 // DescribeUIDs takes names and uidlist alone.
 func (sn *snapshot) DescribeUIDs(idx []int) ([]store.Message, error) {
 	l, err := sn.uidlist()
@@ -123,6 +126,9 @@ func (sn *snapshot) Describe(ctx context.Context, idx []int) ([]store.Message, [
 	if !sn.told {
 		sn.told = true
 		skipped = append(skipped, sn.list.skipped...)
+		if k := sn.kw.unread(sn.name); k != nil {
+			skipped = append(skipped, *k)
+		}
 		if sn.broken {
 			skipped = append(skipped, store.Skip{Mailbox: sn.name, Item: uidlistName, Err: fmt.Errorf(
 				"%w: its first line cannot be read", store.ErrDamaged)})

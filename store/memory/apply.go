@@ -153,10 +153,8 @@ func (ap *applying) adds() error {
 			if have == nil || have.box != ap.b {
 				return nil, fmt.Errorf("nothing staged here as %q: %w", st.Temp, store.ErrNoMessage)
 			}
-			if err := a.roomFor(ap.b, have.keywords); err != nil {
-				return nil, err
-			}
 			m := have.message
+			m.keywords, d.Unshown = a.fit(ap.b, have.keywords)
 			delete(a.staged, st.Temp)
 			a.put(ap.b, &m)
 			ap.wish(&m, st.UID, d, func() {
@@ -188,10 +186,11 @@ func (ap *applying) ins() error {
 			if err != nil {
 				return nil, err
 			}
-			kws, err := ap.keywords(in.Keywords)
+			kws, err := cleanKeywords(in.Keywords)
 			if err != nil {
 				return nil, err
 			}
+			kws, d.Unshown = a.fit(ap.b, kws)
 			before := *m
 			a.removed(from, m)
 			m.uid, m.flags, m.keywords = 0, in.Flags&store.AllFlags, kws
@@ -214,27 +213,19 @@ func (ap *applying) ins() error {
 	return nil
 }
 
-// keywords gives the canonical list if the mailbox has room for it.
-func (ap *applying) keywords(in []string) ([]string, error) {
-	kws, err := cleanKeywords(in)
-	if err != nil {
-		return nil, err
-	}
-	return kws, ap.s.acc.roomFor(ap.b, kws)
-}
-
 func (ap *applying) flagChanges() error {
 	for i := range ap.c.Flags {
-		f := &ap.c.Flags[i]
-		err := ap.effect(&ap.res.Flags[i], OpFlags, keyOf(f.Handle), func() (*message, error) {
+		f, d := &ap.c.Flags[i], &ap.res.Flags[i]
+		err := ap.effect(d, OpFlags, keyOf(f.Handle), func() (*message, error) {
 			m, err := seen(ap.b, f.Handle)
 			if err != nil {
 				return nil, err
 			}
-			kws, err := ap.keywords(f.Keywords)
+			kws, err := cleanKeywords(f.Keywords)
 			if err != nil {
 				return nil, err
 			}
+			kws, d.Unshown = ap.s.acc.fit(ap.b, kws)
 			ap.s.acc.setFlags(ap.b, m, f.Flags, kws)
 			return m, nil
 		})

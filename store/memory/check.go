@@ -22,38 +22,46 @@ func cleanKeywords(in []string) ([]string, error) {
 			return nil, fmt.Errorf("%w: %w", store.ErrUnsupported, err)
 		}
 	}
-	slices.SortFunc(out, func(a, b string) int {
-		if c := strings.Compare(store.FoldKeyword(a), store.FoldKeyword(b)); c != 0 {
-			return c
-		}
-		return strings.Compare(a, b)
-	})
-	out = slices.CompactFunc(out, func(a, b string) bool { return store.FoldKeyword(a) == store.FoldKeyword(b) })
+	out = store.SortKeywords(out)
 	if len(out) > store.MaxKeywords {
 		return nil, fmt.Errorf("%w: %d keywords, at most %d", store.ErrUnsupported, len(out), store.MaxKeywords)
 	}
 	return out, nil
 }
 
-// roomFor reports whether the mailbox may hold these keywords besides its own.
-func (a *account) roomFor(b *mailbox, keywords []string) error {
+// fit splits keywords, in their order, into those that the mailbox has, or has room
+// for, and the others.
+func (a *account) fit(b *mailbox, keywords []string) (in, out []string) {
 	if a.caps.Keywords < 0 || len(keywords) == 0 {
-		return nil
+		return keywords, nil
 	}
-	set := map[string]bool{}
+	has := map[string]bool{}
 	for _, m := range b.msgs {
-		for _, k := range m.keywords {
-			set[store.FoldKeyword(k)] = true
-		}
+		had(has, m.keywords)
 	}
-	had := len(set)
+	return split(has, a.caps.Keywords, keywords)
+}
+
+// had adds a message's keywords to those that its mailbox has.
+func had(has map[string]bool, keywords []string) {
 	for _, k := range keywords {
-		set[store.FoldKeyword(k)] = true
+		has[store.FoldKeyword(k)] = true
 	}
-	if len(set) > had && len(set) > a.caps.Keywords {
-		return fmt.Errorf("%w: more than %d keywords in the mailbox", store.ErrUnsupported, a.caps.Keywords)
+}
+
+// split is fit for a mailbox that has some keywords and keeps at most limit; has
+// gains what fits.
+func split(has map[string]bool, limit int, keywords []string) (in, out []string) {
+	for _, k := range keywords {
+		fold := store.FoldKeyword(k)
+		if !has[fold] && len(has) >= limit {
+			out = append(out, k)
+			continue
+		}
+		has[fold] = true
+		in = append(in, k)
 	}
-	return nil
+	return in, out
 }
 
 // headerHash hashes the bytes up to and including the first empty line.

@@ -44,6 +44,13 @@ func TestConformancePoor(t *testing.T) {
 	storetest.Run(t, factory(memory.Options{Seed: 4, Capabilities: &caps}))
 }
 
+// TestConformanceFewKeywords is a store that keeps as many keywords as a Maildir.
+func TestConformanceFewKeywords(t *testing.T) {
+	caps := memory.AllCapabilities()
+	caps.Keywords = 26
+	storetest.Run(t, factory(memory.Options{Seed: 5, Capabilities: &caps}))
+}
+
 // outside is a Client as the suite knows it.
 type outside struct{ c *memory.Client }
 

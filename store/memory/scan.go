@@ -118,6 +118,20 @@ func (sn *snapshot) there(m *message) bool {
 	return b != nil && b.msgs[m.key] != nil
 }
 
+// NoRoom implements store.Snapshot.
+func (sn *snapshot) NoRoom(keywords []string) []string {
+	limit := sn.s.acc.caps.Keywords
+	if limit < 0 {
+		return nil
+	}
+	has := map[string]bool{}
+	for i := range sn.msgs {
+		had(has, sn.msgs[i].keywords)
+	}
+	_, out := split(has, limit, keywords)
+	return out
+}
+
 // DescribeUIDs implements store.Snapshot. The header's hash is left out too.
 func (sn *snapshot) DescribeUIDs(idx []int) ([]store.Message, error) {
 	out := make([]store.Message, 0, len(idx))

@@ -1,12 +1,17 @@
 package storetest
 
-import "dsync/store"
+import (
+	"fmt"
+
+	"dsync/store"
+)
 
 var applyChecks = []check{
 	{"AddAsGiven", checkAdd},
 	{"GUIDsKept", checkGUIDs},
 	{"FlagsReplaced", checkFlags},
 	{"KeywordsReplaced", checkKeywords},
+	{"KeywordsNoRoom", checkKeywordsNoRoom},
 	{"ItemsFailAlone", checkItems},
 	{"ExpungeComparesHandle", checkExpunge},
 	{"EmptyChange", checkEmptyChange},
@@ -85,6 +90,44 @@ func checkKeywords(f *fixture) {
 		m = got
 	}
 	f.same(len(f.list("a")[1].Keywords), 0, "keywords of another message")
+}
+
+// checkKeywordsNoRoom: a keyword beyond those that a mailbox can keep keeps nothing
+// else of the item from being done, and is named, with every way to set it.
+func checkKeywordsNoRoom(f *fixture) {
+	f.need(f.caps.Keywords > 0 && f.caps.Keywords <= 100, "a limit of keywords")
+	f.box("a", "b")
+	var full []string
+	for i := range f.caps.Keywords {
+		full = append(full, fmt.Sprintf("k%03d", i))
+	}
+	ms := f.mails("a", 2)
+	d := f.applied("a", &store.Change{Flags: []store.FlagChange{{Handle: ms[0].Handle, Flags: store.Seen, Keywords: full}}}).Flags[0]
+	f.same(d.Unshown, []string(nil), "keywords not shown of as many as there is room for")
+	f.same(f.scan("a").NoRoom([]string{"K000", "more"}), []string{"more"}, "no room")
+	in := f.mails("b", 1)[0]
+	add := f.draft(30)
+	add.Keywords = []string{"k000", "more"}
+	r := f.applied("a", &store.Change{
+		Add:   []*store.Staged{f.stage("a", add, f.mail())},
+		In:    []store.MoveIn{{From: "b", Handle: in.Handle, UID: 31, Flags: store.Flagged, Keywords: []string{"more", "k001"}}},
+		Flags: []store.FlagChange{{Handle: ms[1].Handle, Flags: store.Draft, Keywords: []string{"k000", "k001", "more", "other"}}},
+	})
+	for _, x := range []struct {
+		what        string
+		d           store.Done
+		shown, lost []string
+	}{
+		{"add", r.Add[0], []string{"k000"}, []string{"more"}},
+		{"move", r.In[0], []string{"k001"}, []string{"more"}},
+		{"flags", r.Flags[0], []string{"k000", "k001"}, []string{"more", "other"}},
+	} {
+		f.same(x.d.Unshown, x.lost, "keywords not shown, %s", x.what)
+		got := f.byHandle("a", x.d.Handle)
+		f.same(got.Keywords, x.shown, "keywords shown, %s", x.what)
+		f.same(got.Hash, x.d.Hash, "hash, %s", x.what)
+	}
+	f.same(f.byHandle("a", r.Flags[0].Handle).Flags, store.Draft, "flags beside keywords without room")
 }
 
 // checkItems: each list holds one item that must fail and one that must not.

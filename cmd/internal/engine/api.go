@@ -118,5 +118,13 @@ type ModSeqs interface {
 // holds is an error wrapping store.ErrBusy.
 func OpenModSeqs(ctx context.Context, o LogOptions) (ModSeqs, error) { return openModSeqs(ctx, o) }
 
+// Unshown gives the keywords that a message has in the change log alone, for its
+// mailbox in the store has no room for them; nil if there are none.
+type Unshown func(n store.Name, uid store.UID, guid store.GUID) []string
+
+// ReadUnshown reads them out of the log of a location; where there is no log there are
+// none. Like OpenModSeqs it waits for nobody.
+func ReadUnshown(ctx context.Context, o LogOptions) (Unshown, error) { return readUnshown(ctx, o) }
+
 // Policies names the built-in policies, the default first.
 func Policies() []string { return merge.PolicyNames() }

@@ -308,7 +308,7 @@ func (c *checker) write() error {
 		if r.ModSeq = m.HighestMod; r.UID != 0 {
 			b.AddVanished(nowMicros(), r.Mailbox, m.HighestMod, []store.UID{r.UID})
 		}
-		r.Mailbox, r.Handle, r.Hash, r.Inode, r.ShownFlags, r.ShownKeywords = store.MailboxGUID{}, "", 0, 0, 0, nil
+		r.Unhold()
 		b.PutRecord(old, r)
 	}
 	for g := range c.distrust {

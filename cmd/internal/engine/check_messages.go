@@ -66,6 +66,10 @@ func (c *checker) mailbox(n store.Name, row *logdb.Mailbox) error {
 			return err
 		}
 		for _, s := range skips {
+			if errors.Is(s.Err, store.ErrIgnored) {
+				c.notice(Warning, "%s", s)
+				continue
+			}
 			c.find(n, "", false, "%q: %v", s.Item, s.Err)
 		}
 		for i := range ms {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"dsync/merge"
 	"dsync/replay"
@@ -27,6 +28,10 @@ func (r *run) collect() {
 		r.rep.Compared += l.Compared
 		r.rep.Warnings = append(r.rep.Warnings, l.Warnings...)
 		for _, s := range l.Skipped {
+			if errors.Is(s.Err, store.ErrIgnored) {
+				r.warn("%s: %s", sideNames[i], s)
+				continue
+			}
 			exit := ExitOf(s.Err)
 			if exit == ExitInternal {
 				exit = ExitData
@@ -44,9 +49,14 @@ func (r *run) collect() {
 		if e == nil {
 			continue
 		}
+		var all replay.Report
 		for _, p := range e.Reports() {
 			r.part(i, p)
+			for n, u := range p.Unshown {
+				all.NoteUnshown(n, u.Keywords, u.Messages)
+			}
 		}
+		r.unshown(i, all.Unshown)
 		if r.o.DryRun && e.Player != nil {
 			r.steps(i, e.Player.Plan, r.policy)
 		}
@@ -69,6 +79,14 @@ func (r *run) part(i int, p *replay.Report) {
 			exit = ExitTemp
 		}
 		r.item(Item{Side: sideNames[i], Mailbox: f.Mailbox, GUID: f.GUID, What: f.What, Reason: f.Err.Error(), Exit: exit})
+	}
+}
+
+// unshown warns, once for each mailbox, of keywords that it has no room for.
+func (r *run) unshown(i int, all map[store.Name]*replay.Unshown) {
+	for _, n := range slices.SortedFunc(maps.Keys(all), store.CompareNames) {
+		r.warn("%s: %q keeps no more keywords: %.200s (messages: %d) in the change log alone, not shown",
+			sideNames[i], string(n), strings.Join(all[n].Keywords, " "), all[n].Messages)
 	}
 }
 
@@ -176,7 +194,7 @@ func (r *run) steps(i int, p *replay.Plan, policy *merge.Policy) {
 		}
 		for _, it := range b.Flags {
 			add(Step{Do: "flags", Mailbox: b.Path, UID: it.Out.UID, GUID: it.Out.Content.GUID,
-				What: fmt.Sprintf("%v %v -> %v %v", it.Rec.ShownFlags, it.Rec.ShownKeywords, policy.Flags(it.Out), policy.Keywords(it.Out))})
+				What: fmt.Sprintf("%v %v -> %v %v", it.Rec.ShownFlags, it.Rec.Counted(), policy.Flags(it.Out), policy.Keywords(it.Out))})
 		}
 		for _, it := range b.UIDs {
 			add(Step{Do: "renumber", Mailbox: b.Path, UID: it.Out.UID, GUID: it.Out.Content.GUID, What: fmt.Sprintf("was uid %d", it.Rec.UID)})

@@ -40,18 +40,31 @@ func (d Difference) String() string {
 	return w.String()
 }
 
+// More gives the keywords that a message has besides those that its store shows.
+type More func(n store.Name, m *store.Message) ([]string, error)
+
+// Held is what explains a difference between what two stores show.
+type Held struct {
+	Side     int // 0: A
+	Mailbox  store.Name
+	Keywords []string // by FoldKeyword
+	Messages int
+}
+
 // Compared says what a comparison could not compare.
 type Compared struct {
 	Different int          // differences but for those of a backup
 	Backup    int          // mailboxes with another UIDVALIDITY, as Difference.Backup
 	Skipped   []store.Skip // damaged, of either side
 	Unstable  []store.Name // changed meanwhile
+	Held      []Held       // keywords that count though a store does not show them
 }
 
 type comparer struct {
 	side   [2]store.Store
 	tree   [2]*store.Tree
 	bodies bool
+	more   [2]More
 	report func(Difference) error
 	res    Compared
 }
@@ -59,9 +72,9 @@ type comparer struct {
 // Compare compares what law P1 names (mailboxes, subscriptions, attributes,
 // UIDVALIDITY, UIDNEXT, and by UID: GUID, flags, keywords, received date) and, if
 // bodies is set, the SHA-256 of every body; never modseqs. Each difference goes to
-// report as it is found.
-func Compare(ctx context.Context, a, b store.Store, bodies bool, report func(Difference) error) (*Compared, error) {
-	c := &comparer{side: [2]store.Store{a, b}, bodies: bodies, report: report}
+// report as it is found. more is asked, of either side, where keywords differ.
+func Compare(ctx context.Context, a, b store.Store, bodies bool, more [2]More, report func(Difference) error) (*Compared, error) {
+	c := &comparer{side: [2]store.Store{a, b}, bodies: bodies, more: more, report: report}
 	for i, s := range c.side {
 		t, _, err := s.Tree(ctx)
 		if err != nil {
@@ -219,6 +232,9 @@ func (c *comparer) messages(ctx context.Context, a, b *Mailbox) error {
 func (c *comparer) message(ctx context.Context, n store.Name, a, b *store.Message) error {
 	if a.Content.GUID != b.Content.GUID {
 		return c.differ(Difference{Mailbox: n, UID: a.UID, What: "guid", A: guid(a), B: guid(b)})
+	}
+	if err := c.explain(n, a, b); err != nil {
+		return err
 	}
 	for _, d := range []Difference{
 		{What: "flags", A: flags(a), B: flags(b)},

@@ -166,7 +166,7 @@ func TestNamedSize(t *testing.T) {
 
 func compare(t *testing.T, a, b store.Store, bodies bool) (out []Difference, res *Compared) {
 	t.Helper()
-	res, err := Compare(t.Context(), a, b, bodies, func(d Difference) error {
+	res, err := Compare(t.Context(), a, b, bodies, [2]More{}, func(d Difference) error {
 		out = append(out, d)
 		return nil
 	})
