@@ -33,8 +33,8 @@
 // the flags and the keywords that have a letter are set, and the others are reported
 // as not shown (store.Done). A letter once dealt is never taken back.
 //
-// A line of dovecot-keywords that cannot be read stands for no letter, as with
-// Dovecot; it is kept, and Describe reports the first of them as a Skip.
+// A line of dovecot-keywords that names no letter or no keyword stands for none; it is
+// kept, and Describe reports the first of them as a Skip.
 //
 // # Damage
 //

@@ -208,14 +208,15 @@ func TestForeignLettersAndKeywordsBeyond26(t *testing.T) {
 	}
 }
 
-// TestUnreadKeywordLines: a line that Dovecot would not read either is named, once for
-// a mailbox, and stays as it is.
+// TestUnreadKeywordLines: a line that gives no letter a keyword is named, once for a
+// mailbox.
 func TestUnreadKeywordLines(t *testing.T) {
 	for text, want := range map[string]string{
 		"0 one\n1 two\n":            "",
+		"0 one\r\n1 two\r\n":        "",
 		"0 one\n1 two words\nx y\n": `line 2, "1 two words", gives no letter a keyword (nor do 1 more): ignored, and kept as it is`,
-		"\n30 far\n":               `line 2, "30 far", gives no letter a keyword: ignored, and kept as it is`,
-		"0 one\n0 again\n":         `line 2, "0 again", gives no letter a keyword: ignored, and kept as it is`,
+		"\n30 far\n":                `line 2, "30 far", gives no letter a keyword: ignored, and kept as it is`,
+		"0 one\n0 again\n":          `line 2, "0 again", gives no letter a keyword: ignored, and kept as it is`,
 	} {
 		o := Options{Path: testDir(t) + "/M"}
 		s := create(t, o)

@@ -25,7 +25,8 @@ type keywords struct {
 }
 
 // parseKeywords reads the file. A line that cannot be read is kept as it is and
-// stands for no letter; of two lines for one index or one name the first counts.
+// stands for no letter; of two lines for one index or one name the first counts. The
+// end of a line may have a CR, which Dovecot passes over too.
 func parseKeywords(data []byte) *keywords {
 	kw := new(keywords)
 	no := 0
@@ -33,7 +34,7 @@ func parseKeywords(data []byte) *keywords {
 		if no++; len(line) == 0 {
 			continue
 		}
-		num, name, _ := strings.Cut(string(line), " ")
+		num, name, _ := strings.Cut(string(bytes.TrimSuffix(line, []byte{'\r'})), " ")
 		i, err := strconv.Atoi(num)
 		bad := err != nil || i < 0 || i >= maxKeywordLetters || strconv.Itoa(i) != num
 		if bad || store.CheckKeyword(name) != nil || kw.names[i] != "" || kw.letter(name) != 0 {
