@@ -156,7 +156,7 @@ func (m *merger) slotUIDs(slot *changelog.Slot, gs []*group, top *store.UIDValid
 		*top = raise(*top)
 		st.uv = *top
 	}
-	next := max(st.next[0], st.next[1])
+	next := uint64(max(st.next[0], st.next[1]))
 	taken := make(map[store.UID]bool, len(gs))
 	var fresh []*group
 	slices.SortFunc(gs, compareGroupOrder)
@@ -168,18 +168,22 @@ func (m *merger) slotUIDs(slot *changelog.Slot, gs []*group, top *store.UIDValid
 		}
 		taken[u] = true
 		g.out.UID = u
-		next = max(next, u+1)
+		next = max(next, uint64(u)+1)
 	}
-	if uint64(next)+uint64(len(fresh)) >= math.MaxUint32 {
+	if next+uint64(len(fresh)) >= math.MaxUint32 && st.uv < math.MaxUint32 {
 		*top = raise(*top)
 		st.uv, next, fresh = *top, 1, gs
 	}
 	for _, g := range fresh {
-		m.renumbered(g, next, slot, st.uv)
-		g.out.UID = next
+		if next >= math.MaxUint32 { // nor is there a UIDVALIDITY above: P10 forbids to begin anew
+			g.out.UID = 0
+			continue
+		}
+		m.renumbered(g, store.UID(next), slot, st.uv)
+		g.out.UID = store.UID(next)
 		next++
 	}
-	n.UIDValidity, n.UIDNext = st.uv, next
+	n.UIDValidity, n.UIDNext = st.uv, store.UID(min(next, math.MaxUint32))
 	m.tree.Hold(slot.Path, st.uv, n.GUID())
 }
 

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 
 	"dsync/changelog"
@@ -74,7 +75,8 @@ type Plan struct {
 	// Quiet are entries to be recorded that change nothing in the store.
 	Quiet []Item
 	after *changelog.Layout
-	// Left are messages that must not be touched in this run.
+	// Left are messages that must not be touched in this run; From is the mailbox that
+	// has no UID left for one.
 	Left  []Item
 	every []*Box
 }
@@ -297,6 +299,10 @@ func (p *planner) messages() {
 		if s := p.after.In(at); live && s != nil && s.Holder != nil {
 			to = p.byNode[s.Holder]
 		}
+		if to != nil && noUIDLeft(out, to) {
+			p.plan.Left = append(p.plan.Left, Item{Out: out, From: to})
+			continue
+		}
 		keep := p.keep(out, held, to)
 		for _, r := range held {
 			if r != keep {
@@ -305,6 +311,12 @@ func (p *planner) messages() {
 		}
 		p.message(out, keep, some, to, len(held) > 0)
 	}
+}
+
+// noUIDLeft reports whether the merge had no UID for a message, nor a UIDVALIDITY to
+// number its mailbox anew.
+func noUIDLeft(m *changelog.Message, b *Box) bool {
+	return m.UID == 0 && b.Node != nil && b.Node.UIDValidity == math.MaxUint32
 }
 
 // boxOf is where the store holds a record.

@@ -124,7 +124,11 @@ func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, 
 		}
 	}
 	for _, it := range p.Plan.Left {
-		p.failItem(it, nil, "leave", errAbsent)
+		err := errAbsent
+		if it.From != nil {
+			err = errNoUID
+		}
+		p.failItem(it, it.From, "leave", err)
 	}
 	return p, nil
 }
@@ -435,5 +439,8 @@ func (p *Player) putRow(b *logdb.Batch, x *Box) {
 
 // errAbsent: the store does not show the message, and it is not known why.
 var errAbsent = fmt.Errorf("%w: in doubt, or kept by the safety brake", store.ErrChanged)
+
+// errNoUID: UIDs end at 2^32-1, and so do UIDVALIDITYs.
+var errNoUID = fmt.Errorf("%w: its mailbox has neither UIDs nor a UIDVALIDITY left; move its mail into a new mailbox", store.ErrUnsupported)
 
 func messageID(m *changelog.Message) string { return merge.MessageID(m) }

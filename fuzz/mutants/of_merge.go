@@ -23,8 +23,8 @@ var ofMerge = []mutant{
 		case c == 0:
 			a, b = a[1:], b[1:]`},
 	{"< for <=", "merge/uids.go", "at[s] != u && u < st.next[s]", "at[s] != u && u+1 < st.next[s]"},
-	{"UIDNEXT of one side", "merge/uids.go", `	next := max(st.next[0], st.next[1])
-`, `	next := st.next[0]
+	{"UIDNEXT of one side", "merge/uids.go", `	next := uint64(max(st.next[0], st.next[1]))
+`, `	next := uint64(st.next[0])
 `},
 	{"a UIDVALIDITY used again", "merge/uids.go", "	if m.shownForAnother(slot.Path, st.uv, n) ||", "	if false && m.shownForAnother(slot.Path, st.uv, n) ||"},
 	{"no links", "merge/link.go", `	if !m.bothApart() {
