@@ -32,7 +32,8 @@ type Layout struct {
 	ByPath map[store.Name]*Slot // every slot, hidden ones too
 	Slots  []*Slot              // by CompareNames
 	in     map[store.MailboxGUID]*Slot
-	Cycles []*Node // nodes whose place would close a cycle; shown at the top level
+	Cycles []*Node                    // nodes whose place would close a cycle; shown at the top level
+	lost   map[store.MailboxGUID]bool // parents that nodes name and the tree lacks
 }
 
 // In gives the slot that shows the node of this GUID (or alias); nil if unknown.
@@ -43,7 +44,8 @@ func (l *Layout) In(g store.MailboxGUID) *Slot { return l.in[g] }
 //
 // The rules are tree.md 4, 5, 8 and 10.
 func (t *Tree) Layout(live func(store.MailboxGUID) bool) *Layout {
-	b := layouter{live: live, out: &Layout{ByPath: make(map[store.Name]*Slot, len(t.Nodes)), in: make(map[store.MailboxGUID]*Slot, len(t.Nodes))}}
+	b := layouter{live: live, out: &Layout{ByPath: make(map[store.Name]*Slot, len(t.Nodes)), in: make(map[store.MailboxGUID]*Slot, len(t.Nodes)),
+		lost: map[store.MailboxGUID]bool{}}}
 	b.link(t.Nodes)
 	b.level(nil, b.top)
 	slices.SortFunc(b.out.Slots, func(x, y *Slot) int { return store.CompareNames(x.Path, y.Path) })
@@ -54,6 +56,42 @@ func (t *Tree) Layout(live func(store.MailboxGUID) bool) *Layout {
 		}
 	}
 	return b.out
+}
+
+// grow shows a node that was just made, if its coming changes nothing but the slot
+// that it is to be shown in, which has no holder yet; else it reports false.
+func (l *Layout) grow(n *Node, live func(store.MailboxGUID) bool) bool {
+	p, ok := n.Place()
+	if !ok || len(n.GUIDs) != 1 || l.lost[n.GUID()] || l.in[n.GUID()] != nil || n.IsInbox() {
+		return false
+	}
+	up := l.in[p.Parent]
+	if up == nil && !p.Parent.IsZero() {
+		return false
+	}
+	path := store.Name(p.Path.Base())
+	if up != nil {
+		path = up.Path.Child(p.Path.Base())
+	}
+	s := l.ByPath[path]
+	if s == nil {
+		s = &Slot{Path: path, Parent: up}
+		i, _ := slices.BinarySearchFunc(l.Slots, path, func(x *Slot, path store.Name) int { return store.CompareNames(x.Path, path) })
+		l.Slots = slices.Insert(l.Slots, i, s)
+		l.ByPath[path] = s
+	} else if s.Holder != nil {
+		return false
+	}
+	i, _ := slices.BinarySearchFunc(s.Members, n.GUID(), func(x *Node, g store.MailboxGUID) int { return x.GUID().Compare(g) })
+	s.Members = slices.Insert(s.Members, i, n)
+	l.in[n.GUID()] = s
+	if b := (&layouter{live: live}); n.Created() || b.leftover(&placed{Node: n}) {
+		s.Holder = n
+		for q := s; q != nil; q = q.Parent {
+			q.Shown = true
+		}
+	}
+	return true
 }
 
 type layouter struct {
@@ -100,6 +138,9 @@ func (b *layouter) link(nodes []*Node) {
 	slices.SortFunc(all, func(x, y *placed) int { return cmp.Or(laterPlace(x.at, y.at), x.GUID().Compare(y.GUID())) })
 	for _, n := range all {
 		p := byGUID[n.at.Parent]
+		if p == nil && !n.at.Parent.IsZero() {
+			b.out.lost[n.at.Parent] = true
+		}
 		if n.inbox {
 			p = nil
 		}

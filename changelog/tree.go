@@ -19,19 +19,16 @@ var (
 )
 
 // Edit is the tree of one replica under change by its own clients. Operations
-// change nodes in place (clone the tree first if it is shared), note them in
-// Touched, and keep the layout up to date.
+// change nodes in place (clone the tree first if it is shared) and keep the layout
+// up to date.
 type Edit struct {
 	Tree    *Tree
 	Live    func(store.MailboxGUID) bool // does the node hold mail; may be nil
 	NewGUID func() store.MailboxGUID     // for \Noselect parents
-	// Touched and TouchedBare are the entries that operations changed or made.
-	Touched     map[*Node]bool
-	TouchedBare map[*Bare]bool
-	layout      *Layout
+	layout  *Layout
 }
 
-// Layout is what the tree shows now.
+// Layout is what the tree shows now, until the next operation.
 func (e *Edit) Layout() *Layout {
 	if e.layout == nil {
 		e.layout = e.Tree.Layout(e.Live)
@@ -42,16 +39,12 @@ func (e *Edit) Layout() *Layout {
 // Dirty forgets the layout, after nodes were changed from outside.
 func (e *Edit) Dirty() { e.layout = nil }
 
-func (e *Edit) touch(n *Node) {
-	if e.Touched == nil {
-		e.Touched = map[*Node]bool{}
-	}
-	e.Touched[n] = true
-	e.layout = nil
-}
-
-// Node finds a node by GUID or alias.
+// Node finds a node by GUID, by which the nodes are in order, or by alias.
 func (t *Tree) Node(g store.MailboxGUID) *Node {
+	i, ok := slices.BinarySearchFunc(t.Nodes, g, func(x *Node, g store.MailboxGUID) int { return x.GUID().Compare(g) })
+	if ok {
+		return t.Nodes[i]
+	}
 	for _, n := range t.Nodes {
 		if slices.Contains(n.GUIDs, g) {
 			return n
@@ -79,6 +72,14 @@ func (t *Tree) Account() *Node {
 	n := &Node{GUIDs: []store.MailboxGUID{{}}}
 	t.AddNode(n)
 	return n
+}
+
+// Attributes are those of the account itself.
+func (t *Tree) Attributes() map[string]string {
+	if len(t.Nodes) > 0 && t.Nodes[0].IsAccount() {
+		return t.Nodes[0].Attributes()
+	}
+	return nil
 }
 
 // generation gives the generation for a create at a place: one above the highest
@@ -137,7 +138,9 @@ func (e *Edit) create(path store.Name, g store.MailboxGUID, mint Mint, noSelect,
 		n.Presence = []NodePresence{{w, false}}
 	}
 	e.Tree.AddNode(n)
-	e.touch(n)
+	if e.layout != nil && !e.layout.grow(n, e.Live) {
+		e.Dirty()
+	}
 	return n
 }
 
@@ -177,7 +180,7 @@ func (e *Edit) revive(n *Node, path store.Name, g store.MailboxGUID, mint Mint) 
 	n.AddGUID(g)
 	n.Revive(c)
 	e.Tree.SortNodes()
-	e.touch(n)
+	e.Dirty()
 	return n
 }
 
@@ -195,7 +198,7 @@ func (e *Edit) Delete(path store.Name, mint Mint) (Write, []*Node, error) {
 	w := mint()
 	for _, n := range s.Members {
 		n.Remove(w.Dot)
-		e.touch(n)
+		e.Dirty()
 	}
 	return w, s.Members, nil
 }
@@ -228,7 +231,7 @@ func (e *Edit) place(s *Slot, to store.Name, mint Mint) {
 	w := mint()
 	for _, n := range s.Members {
 		n.MoveTo(w, pg, to)
-		e.touch(n)
+		e.Dirty()
 	}
 }
 
@@ -246,7 +249,7 @@ func (e *Edit) fixLosers(s *Slot, mint Mint) {
 		p, _ := l.Holder.Place()
 		if p.Path.Base() == hp.Path.Base() {
 			l.Holder.MoveTo(mint(), p.Parent, l.Path)
-			e.touch(l.Holder)
+			e.Dirty()
 		}
 	}
 }
@@ -260,16 +263,7 @@ func (e *Edit) carryBare(from, to store.Name, mint Mint) {
 		b.Subscribe(w, false)
 		nb := e.bare(to + b.Name[len(from):])
 		nb.Subscribe(w, true)
-		e.touchBare(b)
-		e.touchBare(nb)
 	}
-}
-
-func (e *Edit) touchBare(b *Bare) {
-	if e.TouchedBare == nil {
-		e.TouchedBare = map[*Bare]bool{}
-	}
-	e.TouchedBare[b] = true
 }
 
 // bare finds or makes the bare entry of a name.
@@ -289,18 +283,16 @@ func (e *Edit) Subscribe(path store.Name, on bool, mint Mint) {
 	if s := e.Layout().ByPath[path]; s != nil {
 		for _, n := range s.Members {
 			n.Subscribe(w, on)
-			e.touch(n)
+			e.Dirty()
 			some = true
 		}
 	}
 	i, ok := slices.BinarySearchFunc(e.Tree.Bare, path, func(b *Bare, n store.Name) int { return cmp.Compare(b.Name, n) })
 	if ok {
 		e.Tree.Bare[i].Subscribe(w, on)
-		e.touchBare(e.Tree.Bare[i])
 	} else if !some {
 		b := e.bare(path)
 		b.Subscribe(w, on)
-		e.touchBare(b)
 	}
 }
 
@@ -327,16 +319,19 @@ func (t *Tree) Subscriptions(l *Layout) []store.Name {
 	return out
 }
 
-// Hold notes that a path shows a UIDVALIDITY for a mailbox.
-func (t *Tree) Hold(path store.Name, uv store.UIDValidity, g store.MailboxGUID) {
+// Hold notes that a path shows a UIDVALIDITY for a mailbox, and reports whether
+// that is new.
+func (t *Tree) Hold(path store.Name, uv store.UIDValidity, g store.MailboxGUID) bool {
 	if t.UVs == nil {
 		t.UVs = map[store.Name][]Held{}
 	}
 	h := Held{uv, g}
 	l := t.UVs[path]
-	if i, ok := slices.BinarySearchFunc(l, h, CompareHeld); !ok {
+	i, ok := slices.BinarySearchFunc(l, h, CompareHeld)
+	if !ok {
 		t.UVs[path] = slices.Insert(slices.Clone(l), i, h)
 	}
+	return !ok
 }
 
 // CompareHeld orders by UIDVALIDITY, then holder.

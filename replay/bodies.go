@@ -181,7 +181,7 @@ func (p *Player) stage(ctx context.Context, b *Box, it Item, known bool) (*store
 		if !sameContent(r.Content, it.Out.Content) {
 			continue
 		}
-		from := p.pathOf(r)
+		from := p.PathOf(r)
 		if from == "" {
 			continue
 		}
@@ -224,14 +224,12 @@ func (p *Player) open(ctx context.Context, m *changelog.Message) (io.ReadCloser,
 	return nil, "", last
 }
 
-// pathOf is where a record's mailbox is now.
-func (p *Player) pathOf(r *logdb.Record) store.Name {
+// PathOf is where a record's mailbox is while the plan is played, "" if nowhere.
+func (p *Player) PathOf(r *logdb.Record) store.Name {
 	s := p.slot(r.Mailbox)
 	if s == nil {
-		for _, b := range p.Plan.Creates {
-			if b.Node.GUID() == r.Mailbox {
-				return b.Path
-			}
+		if b := p.made[r.Mailbox]; b != nil {
+			return b.Path
 		}
 		return ""
 	}
@@ -240,9 +238,6 @@ func (p *Player) pathOf(r *logdb.Record) store.Name {
 	}
 	return s.Path
 }
-
-// PathOf is where a record's mailbox is while the plan is played, "" if nowhere.
-func (p *Player) PathOf(r *logdb.Record) store.Name { return p.pathOf(r) }
 
 // bind gives staged messages their names and UIDs, and records them.
 func (p *Player) bind(ctx context.Context, b *Box, staged []stagedItem) error {
@@ -400,7 +395,10 @@ func (p *Player) put(batch *logdb.Batch, b *Box, rec *logdb.Record) {
 		p.dirty[b] = true
 		row := p.row(b)
 		row.Count++
-		row.Digest.Add(DigestOf(rec))
+		row.Digest.Add(rec.Digest())
+		if row.Count == 1 {
+			p.filled(row)
+		}
 	}
 	if held > 1 {
 		p.late = append(p.late, lateRecord{rec, p.asStored(olds)})
@@ -421,14 +419,20 @@ func (p *Player) uncount(r *logdb.Record) {
 			if row.Count > 0 {
 				row.Count--
 			}
-			row.Digest.Sub(DigestOf(r))
+			row.Digest.Sub(r.Digest())
+			if row.Count == 0 {
+				p.filled(row)
+			}
 		}
 	}
 }
 
-// DigestOf is what a record adds to the digest of its mailbox.
-func DigestOf(r *logdb.Record) changelog.Digest {
-	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.Counted(), r.Received)
+// filled notes that a mailbox has got its first message, or lost its last: one
+// without presence comes up by that, or goes.
+func (p *Player) filled(row *logdb.Mailbox) {
+	if n := p.now[row.GUID]; n == nil || len(n.Presence) == 0 {
+		p.listed = false
+	}
 }
 
 // finish commits what was done to one mailbox, and looks at it: it is to be
@@ -446,10 +450,7 @@ func (p *Player) finish(ctx context.Context, b *Box, batch *logdb.Batch, events 
 		p.putRow(batch, x)
 	}
 	if b.Node != nil {
-		if n := p.tree.Node(b.Node.GUID()); n != nil && n.UIDNext < row.Status.UIDNext && n.UIDValidity == row.Status.UIDValidity {
-			n.UIDNext = row.Status.UIDNext
-			p.moved[n] = true
-		}
+		p.raise(b.Node.GUID(), row.Status)
 	}
 	p.putNodes(batch)
 	batch.AppendEvents(p.Now(), events)

@@ -279,7 +279,7 @@ func (s *settler) stands(rec *logdb.Record) error {
 			continue
 		}
 		row.Count--
-		row.Digest.Sub(DigestOf(r))
+		row.Digest.Sub(r.Digest())
 		if r.UID != 0 && (r.Mailbox != rec.Mailbox || r.UID != rec.UID) {
 			s.batch.AddVanished(s.meta.Clock.Last.Time, r.Mailbox, rec.ModSeq, []store.UID{r.UID})
 		}
@@ -287,7 +287,7 @@ func (s *settler) stands(rec *logdb.Record) error {
 	}
 	if row := s.rows[rec.Mailbox]; row != nil && !rec.Mailbox.IsZero() {
 		row.Count++
-		row.Digest.Add(DigestOf(rec))
+		row.Digest.Add(rec.Digest())
 		if n := s.tree.Node(row.GUID); n != nil && n.UIDValidity == row.Status.UIDValidity && rec.UID >= n.UIDNext {
 			n.UIDNext, s.dirty = rec.UID+1, true
 		}

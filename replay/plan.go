@@ -89,12 +89,13 @@ func (p *Plan) Empty() bool {
 
 // planner is a plan being made.
 type planner struct {
-	in     Input
-	plan   *Plan
-	after  *changelog.Layout
-	byWas  map[*changelog.Node]*Box   // by holder before
-	byNode map[*changelog.Node]*Box   // by holder after
-	byGUID map[store.MailboxGUID]*Box // by every GUID of the holder before
+	in      Input
+	plan    *Plan
+	after   *changelog.Layout
+	byWas   map[*changelog.Node]*Box   // by holder before
+	byNode  map[*changelog.Node]*Box   // by holder after
+	byGUID  map[store.MailboxGUID]*Box // by every GUID of the holder before
+	between *changelog.Layout          // see waiting; nil: not needed yet
 }
 
 // Make makes the plan that turns what the store holds into what it is to hold. A
@@ -205,58 +206,60 @@ func (p *planner) vacate() {
 // aside is where a mailbox waits for its end while another has its path: where the
 // log shows it then, so that a look after a crash takes it for no rename.
 func (p *planner) aside(b *Box, wanted map[store.Name]bool) store.Name {
-	t := p.in.Before.Clone()
-	for _, n := range p.in.After.Tree.Nodes {
-		if p.ends(n) {
-			continue
-		}
-		t.Nodes = slices.DeleteFunc(t.Nodes, func(x *changelog.Node) bool { return shareGUID(x, n) })
-		t.AddNode(n.Clone())
+	if p.between == nil {
+		p.between = p.waiting()
 	}
-	t.SortNodes()
-	if s := t.Layout(p.in.Held).In(b.Was.GUID()); s != nil && s.Path != b.From && !wanted[s.Path] && s.Holder != nil && shareGUID(s.Holder, b.Was) {
+	if s := p.between.In(b.Was.GUID()); s != nil && s.Path != b.From && !wanted[s.Path] && s.Holder != nil && shareGUID(s.Holder, b.Was) {
 		return s.Path
 	}
 	return b.From + store.Name("-"+b.Was.GUID().String()[:8]+"-removed")
 }
 
-// ends reports whether a mailbox that is to go is, or becomes part of, a node.
-func (p *planner) ends(n *changelog.Node) bool {
+// waiting is the layout while mailboxes wait for their end: all else is as it is to
+// be.
+func (p *planner) waiting() *changelog.Layout {
+	ends := map[store.MailboxGUID]bool{}
 	for _, b := range p.byWas {
-		if b.Node == nil && shareGUID(n, b.Was) {
-			return true
+		if b.Node == nil {
+			for _, g := range b.Was.GUIDs {
+				ends[g] = true
+			}
 		}
 	}
-	return false
+	s := stand(p.in.Before)
+	for _, n := range p.in.After.Tree.Nodes {
+		if !slices.ContainsFunc(n.GUIDs, func(g store.MailboxGUID) bool { return ends[g] }) {
+			s.replace(n)
+		}
+	}
+	return s.tree().Layout(p.in.Held)
 }
 
 func byPath(a, b *Box) int { return store.CompareNames(a.Path, b.Path) }
 
 func (p *planner) subscriptions() {
 	have := p.in.Before.Subscriptions(p.in.Layout)
-	attrs := accountAttrs(p.in.Before)
+	attrs := p.in.Before.Attributes()
 	if s := p.in.Shows; s != nil {
 		have, attrs = s.Subscriptions, s.Attributes
 	}
 	want := p.in.After.Tree.Subscriptions(p.after)
-	for _, n := range want {
-		if !slices.Contains(have, n) {
-			p.plan.Subscribe = append(p.plan.Subscribe, n)
-		}
-	}
-	for _, n := range have {
-		if !slices.Contains(want, n) {
-			p.plan.Unsubscribe = append(p.plan.Unsubscribe, n)
-		}
-	}
-	p.plan.Attrs = changedAttrs(attrs, accountAttrs(p.in.After.Tree))
+	p.plan.Subscribe, p.plan.Unsubscribe = without(want, have), without(have, want)
+	p.plan.Attrs = changedAttrs(attrs, p.in.After.Tree.Attributes())
 }
 
-func accountAttrs(t *changelog.Tree) map[string]string {
-	if len(t.Nodes) > 0 && t.Nodes[0].IsAccount() {
-		return t.Nodes[0].Attributes()
+// without gives the names of a that b lacks, in the order of a.
+func without(a, b []store.Name) (out []store.Name) {
+	in := make(map[store.Name]bool, len(b))
+	for _, n := range b {
+		in[n] = true
 	}
-	return nil
+	for _, n := range a {
+		if !in[n] {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // changedAttrs gives what must be set to get from one set to the other.

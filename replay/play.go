@@ -69,12 +69,15 @@ type Player struct {
 	Report Report
 	meta   logdb.Meta
 	failed map[string]bool
-	tree   *changelog.Tree                       // as it stands
-	kept   map[store.MailboxGUID]*changelog.Node // nodes as committed, by every GUID
-	moved  map[*changelog.Node]bool              // nodes of tree to be committed
+	standing
 	was    map[*changelog.Node]*Box
 	isNow  map[*changelog.Node]*Box
+	before map[store.MailboxGUID]*changelog.Node   // of In.Before, once asked for
+	after  map[store.MailboxGUID]*changelog.Node   // of In.After.Tree, likewise
+	made   map[store.MailboxGUID]*Box              // mailboxes of Plan.Creates
 	path   map[store.Name]store.Name               // mailboxes' paths before -> now
+	dirs   map[store.Name]string                   // Listed.Dir by paths now
+	listed bool                                    // meta.Tree is what the tree shows
 	dirty  map[*Box]bool                           // rows to be committed
 	alias  map[store.MailboxGUID]store.MailboxGUID // GUIDs of mailboxes now -> before
 	rows   map[*Box]*logdb.Mailbox
@@ -109,12 +112,14 @@ type lateRecord struct {
 func NewPlayer(st store.Store, acct *logdb.Account, in Input, now func() int64, peer Bodies) (*Player, error) {
 	p := &Player{Store: st, Account: acct, In: in, Plan: Make(in), Peer: peer, Now: now, Workers: 4,
 		meta: acct.Meta(), failed: map[string]bool{}, rows: map[*Box]*logdb.Mailbox{}, next: map[*Box]store.UID{},
-		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, tree: in.Before.Clone(), kept: map[store.MailboxGUID]*changelog.Node{},
-		moved: map[*changelog.Node]bool{}, was: map[*changelog.Node]*Box{}, isNow: map[*changelog.Node]*Box{},
+		staged: map[*Box][]stagedItem{}, bad: map[*Box]bool{}, standing: stand(in.Before),
+		was: map[*changelog.Node]*Box{}, isNow: map[*changelog.Node]*Box{}, made: map[store.MailboxGUID]*Box{},
 		path: map[store.Name]store.Name{}, dirty: map[*Box]bool{}, alias: map[store.MailboxGUID]store.MailboxGUID{},
 		unsub: map[store.Name]bool{}, stands: map[*Box]bool{},
 		doubt: map[*Box]bool{}, eyed: map[*Box]bool{}, stills: map[*Box]store.Look{}}
-	p.keep(in.Before.Nodes...)
+	for _, b := range p.Plan.Creates {
+		p.made[b.Node.GUID()] = b
+	}
 	for _, b := range p.Plan.all() {
 		if b.Was != nil {
 			p.was[b.Was] = b
@@ -270,66 +275,6 @@ func (p *Player) subscribe(ctx context.Context) {
 	}
 }
 
-// adoptTree takes over the nodes whose mailboxes stand. One that failed, or is
-// doomed, stays as it was.
-func (p *Player) adoptTree() {
-	hold := map[*changelog.Node]bool{}
-	for _, b := range p.Plan.all() {
-		if b.Node != nil && p.bad[b] {
-			hold[b.Node] = true
-		}
-		if b.Node == nil {
-			for _, n := range p.In.After.Tree.Nodes {
-				if shareGUID(n, b.Was) {
-					hold[n] = true
-				}
-			}
-		}
-	}
-	for _, n := range p.In.After.Tree.Nodes {
-		if !hold[n] {
-			p.adopt(n)
-		}
-	}
-	p.tree.SortNodes()
-}
-
-// hold leaves in a node what could not be written to the store, or was not yet, as
-// it was: else the next look takes it for undone by a client.
-func (p *Player) hold(c, n *changelog.Node) {
-	late := n.IsAccount() && p.unset
-	if b := p.isNow[n]; b != nil && b.Was != nil && len(b.Attrs) > 0 && !p.stands[b] {
-		late = true
-	}
-	sub := false
-	if len(p.unsub) > 0 && !n.IsAccount() {
-		s := p.Plan.after.In(n.GUID())
-		sub = s != nil && p.unsub[s.Path]
-	}
-	if !late && !sub {
-		return
-	}
-	if late {
-		c.Attrs = nil
-	}
-	if sub {
-		c.Subs = nil
-	}
-	for _, was := range p.In.Before.Nodes {
-		if was.IsAccount() != n.IsAccount() || !n.IsAccount() && !shareGUID(was, n) {
-			continue
-		}
-		if late {
-			c.Attrs, c.Chosen.Attrs = append(c.Attrs, was.Attrs...), was.Chosen.Attrs
-		}
-		if sub {
-			c.Subs, c.Chosen.Subs = append(c.Subs, was.Subs...), was.Chosen.Subs
-		}
-	}
-	changelog.SortAttrs(c.Attrs)
-	slices.SortFunc(c.Subs, func(a, b changelog.BoolWrite) int { return a.Dot.Compare(b.Dot) })
-}
-
 func (p *Player) commitTree(sync bool) error {
 	b := p.Account.Batch()
 	p.putNodes(b)
@@ -355,7 +300,9 @@ func (p *Player) commitTree(sync bool) error {
 func (p *Player) putMeta(b *logdb.Batch) {
 	if p.Plan.treeChanges() {
 		p.meta.TreeLook = store.Look{Racy: true}
-		p.meta.Tree = p.listing()
+		if !p.listed {
+			p.meta.Tree, p.listed = p.listing(), true
+		}
 	}
 	b.PutMeta(&p.meta)
 }
@@ -364,20 +311,29 @@ func (p *Plan) treeChanges() bool {
 	return len(p.Renames)+len(p.Creates)+len(p.Doomed)+len(p.Subscribe)+len(p.Unsubscribe)+len(p.Attrs) > 0
 }
 
-func (p *Player) listing() []logdb.Listed {
-	dirs := map[store.Name]string{}
+// places notes where the file system has the mailboxes that the log knows, by the
+// paths that the plan's renames give them.
+func (p *Player) places() {
+	p.dirs = make(map[store.Name]string, len(p.meta.Tree))
+	was := make(map[store.Name]string, len(p.meta.Tree))
 	for _, l := range p.meta.Tree {
-		dirs[l.Path] = l.Dir
+		p.dirs[l.Path], was[l.Path] = l.Dir, l.Dir
 	}
 	for _, r := range p.Plan.Renames {
-		dirs[r.To] = dirs[r.From]
+		p.dirs[r.To] = was[r.From]
+	}
+}
+
+func (p *Player) listing() []logdb.Listed {
+	if p.dirs == nil {
+		p.places()
 	}
 	var out []logdb.Listed
-	for _, s := range p.tree.Layout(p.Held()).Slots {
+	for _, s := range p.tree().Layout(p.Held()).Slots {
 		if !s.Shown {
 			continue
 		}
-		l := logdb.Listed{Path: s.Path, NoSelect: s.Holder == nil, Dir: dirs[s.Path]}
+		l := logdb.Listed{Path: s.Path, NoSelect: s.Holder == nil, Dir: p.dirs[s.Path]}
 		if s.Holder != nil {
 			l.Node = s.Holder.GUID()
 		} else {

@@ -174,7 +174,7 @@ func (p *Player) change(ctx context.Context, b *Box) error {
 		return errors.Join(p.Store.Unstage(ch.Add), p.undone(ids, err), stop(ctx, err))
 	}
 	batch := p.Account.Batch()
-	events := p.changed(batch, b, ch, res)
+	events := p.changed(batch, b, res)
 	delete(p.staged, b)
 	if b.Node != nil {
 		p.renumber(batch, b)
@@ -217,7 +217,7 @@ func (p *Player) changeOf(b *Box, in *boxIntent) *store.Change {
 }
 
 // changed records what became of each item.
-func (p *Player) changed(batch *logdb.Batch, b *Box, ch *store.Change, res *store.Result) []changelog.Event {
+func (p *Player) changed(batch *logdb.Batch, b *Box, res *store.Result) []changelog.Event {
 	var events []changelog.Event
 	for i, s := range p.staged[b] {
 		if e := res.Add[i].Err; e != nil {
@@ -271,7 +271,6 @@ func (p *Player) changed(batch *logdb.Batch, b *Box, ch *store.Change, res *stor
 		p.meta.HighestMod++
 		p.put(batch, nil, &logdb.Record{Message: *it.Out.Clone(), ModSeq: p.meta.HighestMod})
 	}
-	_ = ch
 	return events
 }
 
@@ -342,16 +341,10 @@ func (p *Player) quiet(batch *logdb.Batch, it Item, b *Box) {
 			rec.Mailbox = b.Node.GUID()
 		}
 	}
-	p.put(batch, p.countedIn(rec, b), rec)
-}
-
-// countedIn is the box in whose count a quiet record stands; nil if the plan does
-// not touch that mailbox's count.
-func (p *Player) countedIn(rec *logdb.Record, b *Box) *Box {
 	if rec.Mailbox.IsZero() {
-		return nil
+		b = nil
 	}
-	return b
+	p.put(batch, b, rec)
 }
 
 // remove deletes the mailboxes that are to go, now that they should be empty.
@@ -363,12 +356,12 @@ func (p *Player) remove(ctx context.Context) {
 		}
 		if err := p.Store.DeleteMailbox(ctx, b.Path); err != nil && !errors.Is(err, store.ErrNoMailbox) {
 			p.bad[b] = true
-			p.fail("tree", b, "", "delete mailbox", fmt.Errorf("%w", err))
+			p.fail(merge.TreeID, b, "", "delete mailbox", fmt.Errorf("%w", err))
 			continue
 		}
 		p.Report.Deleted++
-		for _, n := range p.In.After.Tree.Nodes {
-			if shareGUID(n, b.Was) && (p.isNow[n] == nil || !p.bad[p.isNow[n]]) {
+		for _, n := range p.becomes(b) {
+			if p.isNow[n] == nil || !p.bad[p.isNow[n]] {
 				p.adopt(n)
 			}
 		}
@@ -396,12 +389,11 @@ func (p *Player) settle() error {
 			p.putRow(batch, b)
 		}
 	}
-	p.tree.SortNodes()
 	p.putNodes(batch)
-	if !p.failed["tree"] {
+	if !p.failed[merge.TreeID] {
 		was := &changelog.Tree{Bare: p.In.Before.Bare, UVs: p.In.Before.UVs}
 		batch.PutTree(was, &changelog.Tree{Bare: p.In.After.Tree.Bare, UVs: p.In.After.Tree.UVs})
-		p.tree.Bare, p.tree.UVs = p.In.After.Tree.Bare, p.In.After.Tree.UVs
+		p.bare, p.uvs = p.In.After.Tree.Bare, p.In.After.Tree.UVs
 	}
 	for _, id := range p.intent {
 		batch.DeleteIntent(id)
@@ -416,11 +408,12 @@ func (p *Player) Digest() (changelog.Digest, error) {
 	if err != nil {
 		return changelog.Digest{}, err
 	}
-	return AccountDigest(p.tree, p.Held(), rows), nil
+	t := p.tree()
+	return logdb.AccountDigest(t, t.Layout(p.Held()), rows), nil
 }
 
 // Standing is the tree as it stands.
-func (p *Player) Standing() *changelog.Tree { return p.tree }
+func (p *Player) Standing() *changelog.Tree { return p.tree() }
 
 func (p *Player) anyFailed(rs []*logdb.Record) bool {
 	for _, r := range rs {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"maps"
 	"slices"
 
 	"dsync/changelog"
@@ -8,8 +9,98 @@ import (
 	"dsync/store"
 )
 
-// What stands: the nodes of the tree as the store shows them at this moment, and as
-// the log has them.
+// standing is what stands: the nodes of the tree as the store shows them at this
+// moment, and as the log has them. A node that the log has is changed by putting
+// another in its place, so that both may be one.
+type standing struct {
+	now, kept map[store.MailboxGUID]*changelog.Node // by every GUID
+	moved     map[*changelog.Node]bool              // of now, to be committed
+	bare      []*changelog.Bare
+	uvs       map[store.Name][]changelog.Held
+}
+
+func stand(t *changelog.Tree) standing {
+	s := standing{now: make(map[store.MailboxGUID]*changelog.Node, len(t.Nodes)), moved: map[*changelog.Node]bool{}, bare: t.Bare, uvs: t.UVs}
+	for _, n := range t.Nodes {
+		for _, g := range n.GUIDs {
+			s.now[g] = n
+		}
+	}
+	s.kept = maps.Clone(s.now)
+	return s
+}
+
+// tree is what stands now, to be read.
+func (s *standing) tree() *changelog.Tree {
+	t := &changelog.Tree{Bare: s.bare, UVs: s.uvs}
+	for g, n := range s.now {
+		if g == n.GUID() {
+			t.Nodes = append(t.Nodes, n)
+		}
+	}
+	t.SortNodes()
+	return t
+}
+
+// replace puts a node in the place of all that share a GUID with it, and gives these.
+func (s *standing) replace(c *changelog.Node) (olds []*changelog.Node) {
+	for _, g := range c.GUIDs {
+		if o := s.now[g]; o != nil && !slices.Contains(olds, o) {
+			olds = append(olds, o)
+		}
+	}
+	for _, o := range olds {
+		for _, g := range o.GUIDs {
+			delete(s.now, g)
+		}
+		delete(s.moved, o)
+	}
+	for _, g := range c.GUIDs {
+		s.now[g] = c
+	}
+	s.moved[c] = true
+	return olds
+}
+
+// putNodes writes the nodes that changed since the last time.
+func (s *standing) putNodes(b *logdb.Batch) {
+	for _, n := range slices.SortedFunc(maps.Keys(s.moved), func(x, y *changelog.Node) int { return x.GUID().Compare(y.GUID()) }) {
+		var olds []*changelog.Node
+		for _, g := range n.GUIDs {
+			if o := s.kept[g]; o != nil && !slices.Contains(olds, o) {
+				olds = append(olds, o)
+			}
+		}
+		var same *changelog.Node
+		for _, o := range olds {
+			if o.GUID() == n.GUID() {
+				same = o
+			} else {
+				b.DropVanished(o, n)
+				b.PutNode(o, nil)
+			}
+		}
+		b.PutNode(same, n)
+		for _, g := range n.GUIDs {
+			s.kept[g] = n
+		}
+	}
+	clear(s.moved)
+}
+
+// raise sets the UIDNEXT of a mailbox, unless it is as high already or counts UIDs
+// otherwise.
+func (s *standing) raise(g store.MailboxGUID, st store.Status) {
+	n := s.now[g]
+	if n == nil || n.UIDNext >= st.UIDNext || n.UIDValidity != st.UIDValidity {
+		return
+	}
+	if !s.moved[n] {
+		n = n.Clone()
+		s.replace(n)
+	}
+	n.UIDNext = st.UIDNext
+}
 
 // slot is where the store showed a mailbox before the run.
 func (p *Player) slot(g store.MailboxGUID) *changelog.Slot {
@@ -48,65 +139,4 @@ func (p *Player) rekey(batch *logdb.Batch) error {
 		p.putRow(batch, b)
 	}
 	return nil
-}
-
-// keep notes nodes as committed.
-func (p *Player) keep(ns ...*changelog.Node) {
-	for _, n := range ns {
-		c := n.Clone()
-		for _, g := range n.GUIDs {
-			p.kept[g] = c
-		}
-	}
-}
-
-// adopt puts a node as it is to be in the place of those it is made of, with the
-// numbers that the mailbox has at this moment.
-func (p *Player) adopt(n *changelog.Node) {
-	c := n.Clone()
-	p.tree.Nodes = slices.DeleteFunc(p.tree.Nodes, func(x *changelog.Node) bool {
-		if shareGUID(x, c) {
-			delete(p.moved, x)
-			return true
-		}
-		return false
-	})
-	if b := p.isNow[n]; b != nil {
-		switch {
-		case b.Was == nil:
-			c.UIDNext = max(p.next[b], 1)
-		case p.next[b] == 0:
-			c.UIDValidity, c.UIDNext = b.Was.UIDValidity, b.Was.UIDNext
-		}
-	}
-	p.hold(c, n)
-	p.tree.AddNode(c)
-	p.moved[c] = true
-}
-
-// putNodes writes the nodes that changed since the last time.
-func (p *Player) putNodes(b *logdb.Batch) {
-	for _, n := range p.tree.Nodes {
-		if !p.moved[n] {
-			continue
-		}
-		var olds []*changelog.Node
-		for _, g := range n.GUIDs {
-			if o := p.kept[g]; o != nil && !slices.Contains(olds, o) {
-				olds = append(olds, o)
-			}
-		}
-		var same *changelog.Node
-		for _, o := range olds {
-			if o.GUID() == n.GUID() {
-				same = o
-			} else {
-				b.DropVanished(o, n)
-				b.PutNode(o, nil)
-			}
-		}
-		b.PutNode(same, n)
-		p.keep(n)
-	}
-	clear(p.moved)
 }

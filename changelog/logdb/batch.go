@@ -138,22 +138,29 @@ func (b *Batch) reindex() {
 	b.new.reset()
 }
 
-// PutMeta replaces the account's meta. Only what changed is written.
+// PutMeta replaces the account's meta. Only what changed is written, and a listing
+// that was committed before is not even looked at.
 func (b *Batch) PutMeta(m *Meta) {
 	if m.Replica.ID != b.a.id {
 		b.fail("write meta", fmt.Errorf("of replica %v into the log of %x", m.Replica, uint64(b.a.id)))
 		return
 	}
 	c := m.Clone()
-	enc := encodeMeta(&c)
+	tree, prev := b.a.lastMeta()
+	if b.meta != nil {
+		tree, prev = b.meta.Tree, b.enc
+	}
+	enc := [3][]byte{appendMeta(nil, &c), prev[1], appendPeers(nil, c.Peers)}
+	if prev[1] == nil || !sameListing(c.Tree, tree) {
+		enc[1] = appendListing(nil, c.Tree)
+	}
 	checks := [3]func([]byte) error{
 		func(p []byte) error { _, err := decodeMeta(p); return err },
 		func(p []byte) error { _, err := decodeListing(p); return err },
 		func(p []byte) error { _, err := decodePeers(p); return err },
 	}
-	prev := b.a.lastEncoded()
 	for i, fam := range [3]byte{famMeta, famListing, famPeers} {
-		if b.meta == nil && prev[i] != nil && bytes.Equal(prev[i], enc[i]) {
+		if prev[i] != nil && bytes.Equal(prev[i], enc[i]) {
 			continue
 		}
 		b.key = prefix(b.key[:0], b.a.id, fam)
@@ -162,10 +169,12 @@ func (b *Batch) PutMeta(m *Meta) {
 	b.meta, b.enc = &c, enc
 }
 
-func (a *Account) lastEncoded() [3][]byte {
+// lastMeta is the listing, and all parts of the meta data as encoded, that were
+// committed last.
+func (a *Account) lastMeta() ([]Listed, [3][]byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.encoded
+	return a.meta.Tree, a.encoded
 }
 
 // PutRecord replaces old (nil: there is none) by new. The identity may differ.

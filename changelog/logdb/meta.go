@@ -18,7 +18,7 @@ type Meta struct {
 	Tags    []changelog.Position // own positions as handed out; newest last; at most MaxTags
 
 	TreeLook store.Look // of the listing below
-	Tree     []Listed   // the tree as the store last showed it, in the caller's order
+	Tree     []Listed   // the tree as the store last showed it, in the caller's order; replaced, never changed
 
 	MarkCounter uint64 // of the mark in the store
 	HighestMod  store.ModSeq
@@ -57,18 +57,22 @@ type Peer struct {
 	LastMet int64 // µs since 1970
 }
 
-// Clone copies the value; the copy shares no slice that anybody changes.
+// Clone copies the value; the copy shares Tree alone, which nobody changes.
 func (m *Meta) Clone() Meta {
 	c := *m
 	c.Seen = m.Seen.Clone()
 	c.Tags = slices.Clone(m.Tags)
-	c.Tree = slices.Clone(m.Tree)
 	c.Peers = slices.Clone(m.Peers)
 	for i := range c.Peers {
 		c.Peers[i].Seen = c.Peers[i].Seen.Clone()
 	}
 	c.TreeLook.Print = slices.Clone(m.TreeLook.Print)
 	return c
+}
+
+// sameListing reports whether two listings are one slice.
+func sameListing(a, b []Listed) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 const (

@@ -70,6 +70,12 @@ func (r *Record) Clone() *Record {
 	return &c
 }
 
+// Digest is what a held record adds to the digest of its mailbox: what the store
+// shows of it.
+func (r *Record) Digest() changelog.Digest {
+	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.Counted(), r.Received)
+}
+
 // maxHandle is the most bytes of a handle. Handles are file names in practice.
 const maxHandle = 1 << 13
 

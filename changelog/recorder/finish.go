@@ -1,7 +1,6 @@
 package recorder
 
 import (
-	"reflect"
 	"slices"
 
 	"dsync/changelog"
@@ -66,8 +65,8 @@ func (s *scan) accountAttributes() error {
 	return nil
 }
 
-// listing is the tree for the log to remember, with what is only absent.
-func (s *scan) listing() []logdb.Listed {
+// lineUp is the tree for the log to remember, with what is only absent.
+func (s *scan) lineUp() []logdb.Listed {
 	lay := s.edit.Layout()
 	var out []logdb.Listed
 	for _, o := range s.obs {
@@ -89,99 +88,4 @@ func (s *scan) listing() []logdb.Listed {
 	}
 	slices.SortStableFunc(out, func(a, b logdb.Listed) int { return store.CompareNames(a.Path, b.Path) })
 	return out
-}
-
-// flush commits what was found so far. The next scan, if this one does not end,
-// lists everything again and goes on from here.
-func (s *scan) flush() error {
-	s.putBoxes()
-	s.batch.PutTree(s.was, s.tree)
-	m := s.meta.Clone()
-	m.Tree, m.TreeLook = s.listing(), store.Look{}
-	s.batch.PutMeta(&m)
-	s.batch.AppendEvents(s.now, s.events)
-	if err := s.batch.Commit(flushSync); err != nil {
-		return err
-	}
-	s.batch, s.records, s.events, s.was = s.r.acc.Batch(), 0, nil, s.tree.Clone()
-	return nil
-}
-
-// putBoxes writes the mailboxes that changed.
-func (s *scan) putBoxes() {
-	for g, b := range s.boxes {
-		if len(b.Status.Attributes) == 0 {
-			b.Status.Attributes = nil
-		}
-		if !reflect.DeepEqual(b, s.orig[g]) {
-			s.batch.PutMailbox(b)
-			s.orig[g] = b.Clone()
-		}
-	}
-}
-
-// finish commits all that is left, and what the next scan compares with.
-func (s *scan) finish() error {
-	for _, o := range s.obs {
-		if o.node != nil && !o.NoSelect && o.node.UIDValidity != 0 {
-			s.tree.Hold(o.Name, o.node.UIDValidity, o.node.GUID())
-		}
-	}
-	s.edit.Dirty()
-	lay := s.edit.Layout()
-	s.putBoxes()
-	s.batch.PutTree(s.was, s.tree)
-	m := s.meta.Clone()
-	m.Flags &^= flagWriting
-	if s.look.Restored {
-		m.Flags |= flagOlder
-	}
-	m.Tree, m.TreeLook = s.listing(), s.treeLook
-	m.TreeLook.Racy = m.TreeLook.Racy || s.lapsed || !s.stable || len(s.look.AbsentMailboxes) > 0
-	m.Digest = AccountDigest(s.tree, lay, s.box)
-	m.Location, m.Identity = s.r.st.Location(), s.r.st.Identity()
-	before := s.r.acc.Meta()
-	before.LastLook, m.LastLook = 0, 0
-	if !s.batch.Empty() || !reflect.DeepEqual(before, m) || s.first {
-		m.LastLook = s.now
-		s.batch.AppendEvents(s.now, s.events)
-		s.batch.PutMeta(&m)
-		if err := s.batch.Commit(s.first || len(s.events) > 0 || s.look.Restored); err != nil {
-			return err
-		}
-	}
-	s.look.Tree = s.tree.Clone()
-	s.look.Layout = s.look.Tree.Layout(s.live)
-	return nil
-}
-
-// DigestOf is what a held record adds to the digest of its mailbox.
-func DigestOf(r *logdb.Record) changelog.Digest {
-	return changelog.MessageDigest(r.UID, r.Content.GUID, r.Content.Size, r.ShownFlags, r.Counted(), r.Received)
-}
-
-// AccountDigest is the digest of what a store shows: the tree's paths,
-// subscriptions and attributes, and of each mailbox its numbers as the store has
-// them and its messages' digest. box gives the local state of a node, nil if the
-// store lacks it.
-func AccountDigest(t *changelog.Tree, lay *changelog.Layout, box func(*changelog.Node) *logdb.Mailbox) changelog.Digest {
-	var all []changelog.MailboxSummary
-	for _, slot := range lay.Slots {
-		if !slot.Shown {
-			continue
-		}
-		m := changelog.MailboxSummary{Path: slot.Path, NoSelect: slot.Holder == nil}
-		if slot.Holder != nil {
-			m.Attributes = slot.Holder.Attributes()
-			if b := box(slot.Holder); b != nil {
-				m.UIDValidity, m.UIDNext, m.Messages = b.Status.UIDValidity, b.Status.UIDNext, b.Digest
-			}
-		}
-		all = append(all, m)
-	}
-	var attrs map[string]string
-	if len(t.Nodes) > 0 && t.Nodes[0].IsAccount() {
-		attrs = t.Nodes[0].Attributes()
-	}
-	return changelog.AccountDigest(all, t.Subscriptions(lay), attrs)
 }

@@ -85,15 +85,6 @@ func (f *fitting) logOthers(main changelog.Write) {
 	}
 }
 
-func (f *fitting) touch(n *changelog.Node) {
-	e := f.s.edit
-	if e.Touched == nil {
-		e.Touched = map[*changelog.Node]bool{}
-	}
-	e.Touched[n] = true
-	e.Dirty()
-}
-
 // remove logs that a mailbox was deleted. Its mail follows in writeAll.
 func (f *fitting) remove(v *vanished) {
 	s := f.s
@@ -155,7 +146,7 @@ func (f *fitting) move(o *observed, mint changelog.Mint) {
 	w := mint()
 	for _, n := range f.with[o.node] {
 		n.MoveTo(w, pg, o.Name)
-		f.touch(n)
+		f.s.edit.Dirty()
 	}
 	f.logOthers(w)
 	s.log(w, changelog.Dot{}, changelog.RenameMailbox{Mailbox: o.node.GUID(), From: f.from[o.node], To: o.Name})
@@ -169,7 +160,7 @@ func (f *fitting) revive(o *observed, mint changelog.Mint) {
 	for _, g := range o.node.GUIDs {
 		delete(f.s.ended, g)
 	}
-	f.touch(o.node)
+	f.s.edit.Dirty()
 	f.s.log(w, changelog.Dot{}, changelog.CreateMailbox{Mailbox: o.node.GUID(), Path: o.Name, Found: w.Found()})
 }
 
@@ -242,7 +233,7 @@ func (f *fitting) createOver(o *observed, g store.MailboxGUID, mint changelog.Mi
 		UIDNext:  1,
 	}
 	f.s.tree.AddNode(n)
-	f.touch(n)
+	f.s.edit.Dirty()
 	return n
 }
 

@@ -17,8 +17,14 @@ func (s *scan) ownGUIDs() error {
 		if o.node == nil || o.NoSelect || !o.known || o.snap == nil || o.status.UIDValidity == 0 || o.status.GUID == o.node.GUID() {
 			continue
 		}
-		if s.look.Restored && s.was.Node(o.status.GUID) == nil {
-			continue
+		if s.look.Restored {
+			was, err := s.was()
+			if err != nil {
+				return err
+			}
+			if was.Node(o.status.GUID) == nil {
+				continue
+			}
 		}
 		o.missed = true
 		if s.r.o.ReadOnly {

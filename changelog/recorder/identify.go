@@ -111,10 +111,8 @@ func (s *scan) samePlace(o *observed) *changelog.Node {
 	if !o.status.GUID.IsZero() && !o.copied {
 		return nil
 	}
-	for i := range s.meta.Tree {
-		if l := &s.meta.Tree[i]; l.Dir == o.Dir && !l.NoSelect {
-			return s.tree.Node(l.Node)
-		}
+	if l := s.rooms[o.Dir]; l != nil {
+		return s.tree.Node(l.Node)
 	}
 	return nil
 }

@@ -230,7 +230,7 @@ func (w *world) sound(l *recorder.Look) {
 			return nil
 		}
 		d := sum[r.Mailbox]
-		d.Add(recorder.DigestOf(r))
+		d.Add(r.Digest())
 		sum[r.Mailbox] = d
 		count[r.Mailbox]++
 		return nil
@@ -254,14 +254,10 @@ func (w *world) sound(l *recorder.Look) {
 	if top := m.Seen.Dots.Max(m.Replica); top != m.Seq {
 		w.t.Fatalf("seq %d, seen up to %d", m.Seq, top)
 	}
-	want := recorder.AccountDigest(l.Tree, l.Layout, func(n *changelog.Node) *logdb.Mailbox {
-		for _, g := range n.GUIDs {
-			if byBox[g] != nil {
-				return byBox[g]
-			}
-		}
-		return nil
-	})
+	want := logdb.AccountDigest(l.Tree, l.Tree.Layout(func(g store.MailboxGUID) bool { return count[g] > 0 }), boxes)
+	if want != l.Digest {
+		w.t.Fatalf("account digest %v, recomputed %v", l.Digest, want)
+	}
 	if want != m.Digest {
 		w.t.Fatalf("account digest %v, recomputed %v", m.Digest, want)
 	}

@@ -14,9 +14,13 @@ import (
 
 // Look is what a scan found.
 type Look struct {
-	Tree   *changelog.Tree   // as the log has it now; a copy of the caller's own
+	Tree   *changelog.Tree   // as the log has it now; the caller's own
 	Layout *changelog.Layout // of Tree
-	Events int               // logged
+	// Mailboxes are their local states, by GUID, and Digest that of what the store
+	// holds, as the log has them.
+	Mailboxes []*logdb.Mailbox
+	Digest    changelog.Digest
+	Events    int // logged
 	// Doubt names mailboxes in which something is missing that may be elsewhere.
 	Doubt []store.Name
 	// Braked says why what is missing was not logged as deleted, and how to go on;
@@ -54,19 +58,21 @@ type scan struct {
 	look *Look
 
 	meta  logdb.Meta
+	began uint64          // meta.Seq then
 	base  changelog.Clock // as it was when the scan began: all stamps follow from it
 	first bool            // the account has no history
 	bulk  bool            // nor was a first look begun: nothing can match
 	zero  bool            // what is found now has no history
 	tree  *changelog.Tree
-	was   *changelog.Tree // as the database has it
 	edit  *changelog.Edit
 	boxes map[store.MailboxGUID]*logdb.Mailbox // by the key of their records
-	orig  map[store.MailboxGUID]*logdb.Mailbox // as the database has them
-	ended map[store.MailboxGUID]bool           // nodes that this scan deleted
-	held  map[store.MailboxGUID]bool           // nodes with live mail that is not held; nil: not read
+	old   stored
+	ended map[store.MailboxGUID]bool // nodes that this scan deleted
+	held  map[store.MailboxGUID]bool // nodes with live mail that is not held; nil: not read
 
-	listed   *store.Tree // nil: as the log has it
+	lines    map[store.Name]*logdb.Listed // of meta.Tree, by path; the first counts
+	rooms    map[string]*logdb.Listed     // its mailboxes by Dir, likewise
+	listed   *store.Tree                  // nil: as the log has it
 	treeLook store.Look
 	obs      []*observed // by name
 	vanished []*vanished
@@ -130,7 +136,7 @@ func (r *Recorder) Scan(ctx context.Context, full bool) (*Look, error) {
 	defer func() { s.batch.Discard() }()
 	err = s.run()
 	if errors.Is(err, store.ErrGone) && !s.first {
-		return s.missing(), nil
+		return s.missing()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("scan %s: %w", r.st.Location(), err)
@@ -141,27 +147,26 @@ func (r *Recorder) Scan(ctx context.Context, full bool) (*Look, error) {
 func (r *Recorder) beginScan(ctx context.Context, full bool) (*scan, error) {
 	s := &scan{
 		r: r, ctx: ctx, full: full, now: r.o.Now(), look: &Look{}, meta: r.acc.Meta(), stable: true,
-		boxes: map[store.MailboxGUID]*logdb.Mailbox{},
-		ended: map[store.MailboxGUID]bool{}, gone: map[changelog.Dot]*origin{}, back: map[changelog.Dot]bool{}, orig: map[store.MailboxGUID]*logdb.Mailbox{}, batch: r.acc.Batch(),
+		boxes: map[store.MailboxGUID]*logdb.Mailbox{}, old: stored{boxes: map[store.MailboxGUID]*logdb.Mailbox{}, fresh: map[*changelog.Node]bool{}},
+		ended: map[store.MailboxGUID]bool{}, gone: map[changelog.Dot]*origin{}, back: map[changelog.Dot]bool{}, batch: r.acc.Batch(),
 	}
 	s.meta.Seq = max(s.meta.Seq, r.seq)
 	s.meta.Clock.Observe(r.clock.Last, s.now)
-	s.base = s.meta.Clock
+	s.began, s.base = s.meta.Seq, s.meta.Clock
 	s.base.Observe(changelog.Stamp{Time: s.meta.LastLook}, s.now)
 	s.first = s.meta.LastLook == 0
 	var err error
-	if s.was, err = r.acc.LoadTree(); err != nil {
+	if s.tree, err = r.acc.LoadTree(); err != nil {
 		return nil, err
 	}
-	s.tree = s.was.Clone()
 	boxes, err := r.acc.Mailboxes()
 	if err != nil {
 		return nil, err
 	}
 	for _, b := range boxes {
 		s.boxes[b.GUID] = b
-		s.orig[b.GUID] = b.Clone()
 	}
+	s.index()
 	s.bulk = s.first && len(boxes) == 0
 	if s.meta.Flags&FlagUnheld != 0 {
 		if err := s.readUnheld(); err != nil {
@@ -171,6 +176,21 @@ func (r *Recorder) beginScan(ctx context.Context, full bool) (*scan, error) {
 	s.edit = &changelog.Edit{Tree: s.tree, Live: s.live, NewGUID: r.newGUID}
 	s.look.Restored = r.restored
 	return s, nil
+}
+
+// index makes the log's listing easy to look up.
+func (s *scan) index() {
+	s.lines = make(map[store.Name]*logdb.Listed, len(s.meta.Tree))
+	s.rooms = make(map[string]*logdb.Listed, len(s.meta.Tree))
+	for i := range s.meta.Tree {
+		l := &s.meta.Tree[i]
+		if s.lines[l.Path] == nil {
+			s.lines[l.Path] = l
+		}
+		if !l.NoSelect && s.rooms[l.Dir] == nil {
+			s.rooms[l.Dir] = l
+		}
+	}
 }
 
 func (s *scan) run() error {
@@ -190,12 +210,17 @@ func (s *scan) run() error {
 }
 
 // missing is the look at a store that is not there: unknown, never empty.
-func (s *scan) missing() *Look {
-	t := s.was.Clone()
-	return &Look{
-		Tree: t, Layout: t.Layout(s.live), Missing: true, Restored: s.look.Restored,
-		Braked: fmt.Sprintf("%s is not there (unmounted?); nothing is logged as deleted; if it is to be forgotten, give its place another change log", s.r.st.Location()),
+func (s *scan) missing() (*Look, error) {
+	m, err := s.r.beginScan(s.ctx, false)
+	if err != nil {
+		return nil, err
 	}
+	defer m.batch.Discard()
+	l := m.look
+	l.Missing = true
+	l.Braked = fmt.Sprintf("%s is not there (unmounted?); nothing is logged as deleted; if it is to be forgotten, give its place another change log", s.r.st.Location())
+	m.show()
+	return l, nil
 }
 
 // live reports whether a node holds mail.
@@ -272,31 +297,17 @@ func (s *scan) listTree() error {
 }
 
 // prior is the line of the log's listing at a path.
-func (s *scan) prior(n store.Name) *logdb.Listed {
-	for i := range s.meta.Tree {
-		if s.meta.Tree[i].Path == n {
-			return &s.meta.Tree[i]
-		}
-	}
-	return nil
-}
+func (s *scan) prior(n store.Name) *logdb.Listed { return s.lines[n] }
 
 // lookAtAll finds the mailboxes that changed, and reads their status.
 func (s *scan) lookAtAll() error {
-	at := make(map[store.Name]*logdb.Listed, len(s.meta.Tree))
-	for i := range s.meta.Tree {
-		if l := &s.meta.Tree[i]; at[l.Path] == nil {
-			at[l.Path] = l
-		}
-	}
 	kept := s.obs[:0]
 	for _, o := range s.obs {
-		l := at[o.Name]
 		if o.NoSelect {
 			kept = append(kept, o)
 			continue
 		}
-		err := s.lookAt(o, l)
+		err := s.lookAt(o, s.prior(o.Name))
 		if err == nil {
 			kept = append(kept, o)
 			continue

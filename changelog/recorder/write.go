@@ -50,12 +50,15 @@ func (s *scan) writeAll() error {
 func (s *scan) writeMailbox(o *observed, gone []changelog.Dot) error {
 	found := false
 	if o.box == nil {
+		_, born := s.boxes[o.node.GUID()]
 		o.box = &logdb.Mailbox{GUID: o.node.GUID()}
-		s.boxes[o.box.GUID] = o.box
+		s.add(o.box)
 		o.fresh = true
-		_, born := s.orig[o.box.GUID]
-		found = !born && s.was.Node(o.node.GUID()) != nil && !s.was.Node(o.node.GUID()).OnlyParent()
+		found = !born && s.known(o.node)
+	} else {
+		s.touch(o.box)
 	}
+	s.write(o.node)
 	o.before = o.box.Status
 	o.box.Path, o.box.Look, o.box.UIDPrint = o.Name, store.Look{}, nil
 	o.box.Status = o.status
@@ -74,6 +77,7 @@ func (s *scan) writeMailbox(o *observed, gone []changelog.Dot) error {
 	}
 	s.raised(o)
 	s.attributes(o)
+	s.touch(o.box)
 	o.box.Look = o.snap.Look()
 	o.box.Skipped = o.noted
 	if o.missed || !o.snap.Stable() {
@@ -82,6 +86,13 @@ func (s *scan) writeMailbox(o *observed, gone []changelog.Dot) error {
 		o.box.UIDPrint = o.snap.Look().Print
 	}
 	return nil
+}
+
+// known reports whether the log had a node as a mailbox before this scan.
+func (s *scan) known(n *changelog.Node) bool {
+	early := func(d changelog.Dot) bool { return d.Replica != s.meta.Replica || d.Seq <= s.began }
+	return slices.ContainsFunc(n.Creates, func(c changelog.Create) bool { return !c.NoSelect && early(c.Dot) }) ||
+		slices.ContainsFunc(n.Presence, func(p changelog.NodePresence) bool { return early(p.Dot) })
 }
 
 // newValidity logs a new UIDVALIDITY.
@@ -229,9 +240,7 @@ func (s *scan) writeVanished(v *vanished, gone []changelog.Dot) error {
 	if err == nil && v.box != nil {
 		// The merge may bring the mailbox back, under the same UIDVALIDITY.
 		s.batch.AddVanished(s.now, v.box.GUID, mod, uids)
-		s.batch.DeleteMailbox(v.box.GUID)
-		delete(s.boxes, v.box.GUID)
-		delete(s.orig, v.box.GUID)
+		s.drop(v.box)
 	}
 	return err
 }
@@ -240,13 +249,15 @@ func (s *scan) writeVanished(v *vanished, gone []changelog.Dot) error {
 func (s *scan) put(old, r *logdb.Record) error {
 	if old != nil && !old.Mailbox.IsZero() {
 		if b := s.boxes[old.Mailbox]; b != nil {
-			b.Digest.Sub(DigestOf(old))
+			s.touch(b)
+			b.Digest.Sub(old.Digest())
 			b.Count--
 		}
 	}
 	if !r.Mailbox.IsZero() {
 		if b := s.boxes[r.Mailbox]; b != nil {
-			b.Digest.Add(DigestOf(r))
+			s.touch(b)
+			b.Digest.Add(r.Digest())
 			b.Count++
 		}
 	}

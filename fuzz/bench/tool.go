@@ -46,8 +46,8 @@ type tool interface {
 	finish(p *pair, stdout string)
 	// accepts says whether an exit status is an ordinary one.
 	accepts(code int) bool
-	// settled is true if the pair must be made equal by copying before the
-	// first run, because the tool's own first sync takes too long.
+	// settled is true if pairs are made equal by dsync where it can be, because the
+	// tool's own first sync takes too long.
 	settled() bool
 	// growth is the number of bytes it adds to each message that it copies.
 	growth() int64
@@ -157,12 +157,6 @@ func (t doveadmTool) command(ctx context.Context, p *pair, s step) (*exec.Cmd, e
 	}
 	args := append(append([]string{"sync"}, mode...), "maildir:"+p.right())
 	return t.d.Store("maildir:"+p.left()).Command(ctx, args...), nil
-}
-
-// index lets Dovecot assign UIDs on the left side.
-func (t doveadmTool) index(p *pair) error {
-	_, err := t.d.Store("maildir:"+p.left()).Doveadm("mailbox", "status", "all", "*")
-	return err
 }
 
 // mbsyncTool is isync's mbsync, Maildir to Maildir.

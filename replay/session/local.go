@@ -47,9 +47,9 @@ type Local struct {
 
 	records map[changelog.Dot]*logdb.Record // by every origin
 	absent  map[changelog.Dot]bool
-	held    []Held
-	behind  bool  // the store shows less than the log has: see behindLog
-	due     []due // what is still to be looked at, by key; nil: not listed yet
+	held    []Held // by mailbox
+	behind  bool   // the store shows less than the log has: see behindLog
+	due     []due  // what is still to be looked at, by key; nil: not listed yet
 	// Over all parts of a run:
 	enter, hold changelog.Dots
 	failed      uint64
@@ -62,9 +62,11 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := l.Rec.Account().Mailboxes()
-	if err != nil {
-		return nil, err
+	rows := l.Look.Mailboxes
+	if rows == nil {
+		if rows, err = l.Rec.Account().Mailboxes(); err != nil {
+			return nil, err
+		}
 	}
 	l.held, l.behind = nil, l.behindLog(rows)
 	for _, r := range rows {
@@ -76,7 +78,7 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	h := &Hello{Version: Version, Replica: meta.Replica, Seq: meta.Seq, Position: pos, Clock: meta.Clock.Last, Now: l.Now(),
 		Seen: meta.Seen.Clone(), Run: run}
 	h.Seen.SetTag(meta.Replica, pos)
-	h.Digest = replay.AccountDigest(l.Look.Tree, l.live, rows)
+	h.Digest = l.Look.Digest
 	h.Whole = l.unsettled()
 	l.absent = map[changelog.Dot]bool{}
 	for _, d := range l.Look.Absent {
@@ -92,7 +94,8 @@ func (l *Local) unsettled() bool {
 }
 
 func (l *Local) live(g store.MailboxGUID) bool {
-	return slices.ContainsFunc(l.held, func(h Held) bool { return h.Mailbox == g })
+	_, ok := slices.BinarySearchFunc(l.held, g, func(h Held, g store.MailboxGUID) int { return h.Mailbox.Compare(g) })
+	return ok
 }
 
 // rest says which mailboxes hold mail besides the working set.
@@ -329,6 +332,7 @@ func (l *Local) Rest(ctx context.Context) (*Report, func(string) bool, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l.Look.Digest = d
 	meta := l.Rec.Account().Meta()
 	pos, err := l.Rec.HandOut(ctx)
 	if err != nil {
@@ -393,6 +397,7 @@ func (l *Local) Advance() {
 		l.Look.Tree = l.Player.Standing()
 		l.Look.Layout = l.Look.Tree.Layout(l.Player.Held())
 	}
+	l.Look.Mailboxes = nil // they were changed
 	l.records, l.Player, l.Result = nil, nil, nil
 }
 

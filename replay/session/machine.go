@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -440,5 +439,3 @@ func (m *Machine) Finished(r *Report, failed func(string) bool) {
 	m.send(&Frame{Kind: KindReport, Report: r})
 	m.want()
 }
-
-var _ = cmp.Compare[int]

@@ -31,6 +31,7 @@ type Store struct {
 	umask    uint32
 	readonly bool
 	locked   atomic.Bool
+	unmarked atomic.Bool // no marker of a UIDVALIDITY was found
 
 	listed, opened, read, wrote atomic.Int64
 	uidlist                     uidCache

@@ -58,7 +58,11 @@ func (s *Store) lastUIDValidity(d fsys.Dir) (store.UIDValidity, error) {
 	if v, ok := hexUIDValidity(string(data)); ok {
 		return v, nil
 	}
-	// Lost or damaged: the greatest of the marker files.
+	// Lost or damaged: the greatest of the marker files. Where there is none Dovecot
+	// makes the file with its first one, so it is enough to look once.
+	if s.unmarked.Load() {
+		return 0, nil
+	}
 	var last store.UIDValidity
 	err = d.List(func(name []byte, _ fsys.Kind, _ uint64) error {
 		if rest, ok := strings.CutPrefix(string(name), uidvalidityName+"."); ok {
@@ -68,6 +72,7 @@ func (s *Store) lastUIDValidity(d fsys.Dir) (store.UIDValidity, error) {
 		}
 		return nil
 	})
+	s.unmarked.Store(err == nil && last == 0)
 	return last, err
 }
 

@@ -239,7 +239,7 @@ func (c *checker) sumUp() error {
 			return nil
 		}
 		s.count++
-		s.digest.Add(recorder.DigestOf(r))
+		s.digest.Add(r.Digest())
 		return c.ctx.Err()
 	})
 	if unheld > 0 {
@@ -303,7 +303,7 @@ func (c *checker) write() error {
 		old := r.Clone()
 		s := c.sums[r.Mailbox]
 		s.count--
-		s.digest.Sub(recorder.DigestOf(r))
+		s.digest.Sub(r.Digest())
 		m.HighestMod++
 		if r.ModSeq = m.HighestMod; r.UID != 0 {
 			b.AddVanished(nowMicros(), r.Mailbox, m.HighestMod, []store.UID{r.UID})
