@@ -80,7 +80,7 @@ fuzz:
 
 interop:
 	DSYNC_REQUIRE=dovecot DSYNC_SUITE=all $(TALLY) -count 1 -timeout 60m \
-		./fuzz/lab ./fuzz/dovecot ./fuzz/live ./fuzz/torture ./fuzz/genmail ./fuzz/bench ./store/maildir ./cmd/dsync
+		./fuzz/lab ./fuzz/dovecot ./fuzz/live ./fuzz/check ./fuzz/torture ./fuzz/genmail ./fuzz/bench ./store/maildir ./cmd/dsync
 
 faults: build
 	@sed -n 's/^  note repeat with: //p' fuzz/testdata/doveadm/*.txt | while read -r line; do \

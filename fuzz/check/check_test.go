@@ -225,7 +225,7 @@ func (b *bytes) N(n int) int {
 }
 
 // Whatever a source draws, the scenario that comes of it can be read, played and
-// shrunk.
+// shrunk, and hits the cells that it is said to hit.
 func FuzzScenario(f *testing.F) {
 	f.Add([]byte{}, uint8(0))
 	f.Add([]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, uint8(7))
@@ -235,15 +235,16 @@ func FuzzScenario(f *testing.F) {
 		if what&128 > 0 {
 			k.Runs, k.Modes = RunKinds, modes
 		}
-		s, _, err := k.Scenario(&bytes{data}, k.aim(uint64(what)))
+		m, err := k.make(&bytes{data}, k.aim(uint64(what))) // once: bytes that miss the cell are as good
 		if err != nil {
 			t.Fatal(err)
 		}
+		s := m.s
 		if _, err := scenario.Parse("made.txt", []byte(s.String())); err != nil {
 			t.Fatalf("%v\n%s", err, s)
 		}
-		if r := lab.Play(engine.Pure{}, s, lab.Options{}); r.Failed != "" {
-			t.Fatalf("%s\n%s", r.Failed, s)
+		if again, err := Cells(s); err != nil || !slices.Equal(again, m.t.hit()) {
+			t.Fatalf("hits %v, read again %v (%v)\n%s", m.t.hit(), again, err, s)
 		}
 		small := Shrink(s, 20, func(x *scenario.Scenario) bool {
 			_, err := scenario.Parse("less.txt", []byte(x.String()))
@@ -252,8 +253,8 @@ func FuzzScenario(f *testing.F) {
 			}
 			return len(x.Steps) > 1
 		})
-		if _, err := Cells(small); err != nil {
-			t.Fatal(err)
+		if len(small.Steps) > len(s.Steps) {
+			t.Fatalf("made larger:\n%s\n%s", s, small)
 		}
 	})
 }
