@@ -25,7 +25,7 @@ var ofRecorder = []mutant{
 	return nil`},
 	{"own changes are not seen", "changelog/recorder/scan.go", `	s.meta.Seen.Dots.Add(w.Dot)
 `, ""},
-	{"what was braked is not looked at again", "changelog/recorder/finish.go", "m.TreeLook.Racy || s.lapsed || !s.stable || len(s.look.AbsentMailboxes) > 0", "m.TreeLook.Racy"},
+	{"what was braked is not looked at again", "changelog/recorder/commit.go", "m.TreeLook.Racy || s.lapsed || !s.stable || len(s.look.AbsentMailboxes) > 0", "m.TreeLook.Racy"},
 	{"what the store lacks for once is not looked at again", "changelog/recorder/write.go", `	if o.missed || !o.snap.Stable() {
 		o.box.Look.Racy = true
 	} else if !o.zero {`, `	if !o.zero {`},
