@@ -29,7 +29,7 @@ var ofMaildir = []mutant{
 			return store.Done{Err: a.absent("set flags", f.Handle)}
 		}
 `, `		if missing(err) {
-			return a.done(base, newLet, rest, note)
+			return a.done(base, newLet, rest, unshown)
 		}
 `},
 	{"another mailbox's keyword letters are kept in a move", "store/maildir/apply_items.go", "capitals(foreignLetters(let, nil))", "foreignLetters(let, nil)"},

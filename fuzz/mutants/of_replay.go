@@ -18,8 +18,8 @@ var ofReplay = []mutant{
 	{"no intent is written before renames", "replay/play.go", `	if len(p.Plan.Renames) > 0 {
 		p.moving = b.PutIntent`, `	if false {
 		p.moving = b.PutIntent`},
-	{"recovery looks for the GUID and not the name", "replay/intent.go", `		out[m.Key] = m
-`, `		out[string(m.Content.GUID)] = m
+	{"recovery looks for the GUID and not the name", "replay/intent.go", `		out.byKey[m.Key] = m
+`, `		out.byKey[string(m.Content.GUID)] = m
 `},
 	{"recovery believes an effect that stands in part", "replay/intent.go", "found && m.UID == it.uid && m.Flags == it.flags &&", "found &&"},
 	{"recovery takes a name that was there before for the effect", "replay/intent.go", "if was, err := s.held(it.entry, it.key); was || err != nil {", "if was, err := s.held(it.entry, it.key); false && was || err != nil {"},
