@@ -75,6 +75,9 @@ func TestTriplesInEveryOrder(t *testing.T) {
 // there is. crdt-pluto keeps the copies that both sides made, against P9.
 func TestPolicies(t *testing.T) {
 	follows := &merge.Policy{Name: "expunge-follows-move", ExpungeFollowsMove: true}
+	// What a policy is known to break: dovecot loses mail that -1 brings into a mailbox
+	// which the destination deleted, and does not say so, as doveadm does.
+	known := map[string]string{merge.CRDTPluto.Name: "P9", merge.Dovecot.Name: "P22"}
 	for _, p := range append(merge.Policies(), follows) {
 		if p.Control() {
 			continue
@@ -82,7 +85,7 @@ func TestPolicies(t *testing.T) {
 		o := Options{Replicas: 2, Messages: 1, Mailboxes: 1, Flags: 3, Ops: 1, Modes: AllModes(), Policy: p}
 		t.Run(p.Name, func(t *testing.T) {
 			for _, b := range find(t, o).Broken {
-				if p.Name != merge.CRDTPluto.Name || b.Law != "P9" {
+				if b.Law != known[p.Name] {
 					t.Errorf("%s: %s\n%s", b.Law, b.History, b.Why)
 				}
 			}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"dsync/fuzz/pure"
 	"dsync/fuzz/scenario"
@@ -52,7 +51,7 @@ func TestTable(t *testing.T) {
 			e.breaks(t, p, law, TableOptions)
 		}
 	}
-	seed := time.Now().Unix() / 86400
+	seed := int64(1)
 	if s, err := strconv.ParseInt(os.Getenv("DSYNC_TABLE_SEED"), 10, 64); err == nil {
 		seed = s
 	}

@@ -305,7 +305,7 @@ func (w *World) reported(a, b, after *Replica, ds []merge.Decision) error {
 			var changed, placed bool
 			for _, x := range es[s] {
 				for _, p := range x.Presence {
-					placed = placed || !side[1-s].Seen.Has(p.Dot)
+					placed = placed || !p.Found() && !side[1-s].Seen.Has(p.Dot)
 				}
 				for _, f := range x.Flags {
 					changed = changed || !side[1-s].Seen.Has(f.Dot)
