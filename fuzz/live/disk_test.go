@@ -114,20 +114,20 @@ func TestMaildir(t *testing.T) {
 		k    diskKind
 		n    int
 	}{
-		{"default", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Fast}, 50},
-		{"full", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Full}, 30},
-		{"state", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: State}, 30},
-		{"state-alt", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Turns}, 30},
-		{"auto", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Auto}, 30},
-		{"collide", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, collide: true}, 30},
-		{"fs", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, fs: true}, 30},
-		{"damage", diskKind{kind: pure.Kind{Replicas: 2, Ops: 16}, mode: Mixed, damage: true}, 30},
-		{"tree", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14, Tree: true}, mode: Mixed, fs: true}, 30},
-		{"three", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18}, mode: Mixed, fs: true}, 20},
-		{"direct", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14, Direct: true}, mode: Mixed}, 20},
-		{"parts", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18, Parts: true, Direct: true}, mode: Mixed}, 20},
-		{"restored", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed}, 20},
-		{"logs", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 1}, mode: Mixed}, 20},
+		{"default", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Fast}, 40},
+		{"full", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Full}, 24},
+		{"state", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: State}, 24},
+		{"state-alt", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Turns}, 24},
+		{"auto", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Auto}, 24},
+		{"collide", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, collide: true}, 24},
+		{"fs", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, fs: true}, 24},
+		{"damage", diskKind{kind: pure.Kind{Replicas: 2, Ops: 16}, mode: Mixed, damage: true}, 24},
+		{"tree", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14, Tree: true}, mode: Mixed, fs: true}, 24},
+		{"three", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18}, mode: Mixed, fs: true}, 16},
+		{"direct", diskKind{kind: pure.Kind{Replicas: 2, Ops: 14, Direct: true}, mode: Mixed}, 16},
+		{"parts", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18, Parts: true, Direct: true}, mode: Mixed}, 16},
+		{"restored", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed}, 16},
+		{"logs", diskKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 1}, mode: Mixed}, 16},
 	} {
 		t.Run(k.name, func(t *testing.T) { k.k.run(t, k.n) })
 	}

@@ -150,22 +150,22 @@ func TestMemory(t *testing.T) {
 		k    memKind
 		n    int
 	}{
-		{"two", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Fast}, 400},
-		{"two-full", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Full}, 100},
-		{"two-late", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, late: true}, 200},
-		{"two-mixed", memKind{kind: pure.Kind{Replicas: 2, Ops: 16}, mode: Mixed}, 200},
-		{"collide", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, collide: true}, 300},
-		{"three", memKind{kind: pure.Kind{Replicas: 3, Ops: 18}, mode: Mixed}, 150},
-		{"five", memKind{kind: pure.Kind{Replicas: 5, Ops: 24}, mode: Fast}, 50},
-		{"tree", memKind{kind: pure.Kind{Replicas: 2, Ops: 14, Tree: true}, mode: Mixed}, 300},
-		{"tree-four", memKind{kind: pure.Kind{Replicas: 4, Ops: 20, Tree: true}, mode: Mixed, collide: true}, 80},
-		{"parts", memKind{kind: pure.Kind{Replicas: 2, Ops: 16, Parts: true}, mode: Mixed}, 150},
-		{"parts-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 20, Parts: true, Direct: true}, mode: Mixed}, 150},
-		{"direct", memKind{kind: pure.Kind{Replicas: 2, Ops: 14, Direct: true}, mode: Fast}, 150},
-		{"logs", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 1}, mode: Mixed}, 100},
-		{"restored", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed}, 100},
-		{"old-logs", memKind{kind: pure.Kind{Replicas: 2, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true}, 100},
-		{"old-logs-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 22, Logs: 2}, mode: Mixed, oldLogs: true}, 100},
+		{"two", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Fast}, 250},
+		{"two-full", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Full}, 60},
+		{"two-late", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, late: true}, 120},
+		{"two-mixed", memKind{kind: pure.Kind{Replicas: 2, Ops: 16}, mode: Mixed}, 120},
+		{"collide", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, collide: true}, 150},
+		{"three", memKind{kind: pure.Kind{Replicas: 3, Ops: 18}, mode: Mixed}, 90},
+		{"five", memKind{kind: pure.Kind{Replicas: 5, Ops: 24}, mode: Fast}, 30},
+		{"tree", memKind{kind: pure.Kind{Replicas: 2, Ops: 14, Tree: true}, mode: Mixed}, 160},
+		{"tree-four", memKind{kind: pure.Kind{Replicas: 4, Ops: 20, Tree: true}, mode: Mixed, collide: true}, 50},
+		{"parts", memKind{kind: pure.Kind{Replicas: 2, Ops: 16, Parts: true}, mode: Mixed}, 100},
+		{"parts-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 20, Parts: true, Direct: true}, mode: Mixed}, 100},
+		{"direct", memKind{kind: pure.Kind{Replicas: 2, Ops: 14, Direct: true}, mode: Fast}, 90},
+		{"logs", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 1}, mode: Mixed}, 60},
+		{"restored", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed}, 60},
+		{"old-logs", memKind{kind: pure.Kind{Replicas: 2, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true}, 60},
+		{"old-logs-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 22, Logs: 2}, mode: Mixed, oldLogs: true}, 60},
 	} {
 		t.Run(k.name, func(t *testing.T) { k.k.run(t, k.n) })
 	}
