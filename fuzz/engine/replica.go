@@ -27,7 +27,7 @@ type replica struct {
 }
 
 // time is the replica's clock.
-func (r *replica) time() time.Time { return r.w.time().Add(r.skew) }
+func (r *replica) time() time.Time { return r.w.Time().Add(r.skew) }
 
 func (r *replica) micros() int64 { return r.time().UnixMicro() }
 

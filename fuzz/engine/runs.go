@@ -22,10 +22,10 @@ func (w *sessions) Sync(s scenario.Step) (Report, error) {
 		return Report{}, err
 	}
 	w.note("%s\n", s)
-	w.pass(1e6)
+	w.Pass(1e6)
 	ends := [2]*replica{w.replica(s.At), w.replica(s.With)}
 	u := w.begin(s, ends)
-	o := session.PairOptions{Policy: policy, Run: "lab", Brake: recorder.Brake{Off: true}, NewID: w.newID, Drive: u.drive,
+	o := session.PairOptions{Policy: policy, Run: "lab", Brake: recorder.Brake{Off: true}, NewID: w.NewID, Drive: u.drive,
 		Clocks: [2]func() int64{ends[0].micros, ends[1].micros}, Now: ends[0].micros}
 	switch s.Verb {
 	case scenario.OneWay:

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"dsync/changelog"
 	"dsync/fuzz/dovecot"
@@ -66,8 +64,8 @@ func (e *Sessions) Start(set Setup) (World, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	id := worldCount.Add(1)
-	w := &sessions{set: set, e: e, real: e.kind.files(), clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		ids: rand.New(rand.NewPCG(set.Seed, 99)), states: map[[2]int][]string{}, trace: fnv.New64a(), kinds: map[changelog.Dot]string{}}
+	w := &sessions{set: set, e: e, Source: live.NewSource(set.Seed, e.kind.files()),
+		states: map[[2]int][]string{}, trace: fnv.New64a(), kinds: map[changelog.Dot]string{}}
 	for i := range set.Replicas {
 		w.replicas = append(w.replicas, &replica{w: w})
 		if err := e.furnish(w.replicas[i], i, id); err != nil {

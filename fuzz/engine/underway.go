@@ -207,7 +207,7 @@ func (l *line) Send(_ context.Context, b []byte) error {
 	if u.broke() {
 		return errCut
 	}
-	l.to.in = append(l.to.in, frame{u.w.time().Add(u.takes()), b})
+	l.to.in = append(l.to.in, frame{u.w.Time().Add(u.takes()), b})
 	return nil
 }
 
@@ -247,18 +247,18 @@ func (u *underway) drive(ctx context.Context, ends [2]*session.Driver) error {
 	ends[0].Conn, ends[1].Conn = a, b
 	var errs [2]error
 	var over [2]bool
-	now := u.w.time()
+	now := u.w.Time()
 	ready := [2]time.Time{now, now}
 	for !over[0] || !over[1] {
 		side, at := u.first(ends, lines, over, ready)
-		if now := u.w.time(); !u.w.real && at.After(now) {
-			u.w.pass(at.Sub(now))
+		if now := u.w.Time(); !u.w.Real() && at.After(now) {
+			u.w.Pass(at.Sub(now))
 		}
 		u.pass()
 		u.w.trace.Write([]byte{byte(side), byte(ends[side].Next())})
 		errs[side] = ends[side].Step(ctx)
 		over[side] = errs[side] != nil || ends[side].Next() == session.DoStop
-		ready[side] = u.w.time().Add(u.takes())
+		ready[side] = u.w.Time().Add(u.takes())
 	}
 	return session.Join(errs)
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	"dsync/changelog"
@@ -22,42 +20,14 @@ type sessions struct {
 	set      Setup
 	replicas []*replica
 	tokens   tokens // names of contents, by GUID, where Dovecot reads
-	real     bool   // the clock is the system's
 
-	mu     sync.Mutex
-	clock  time.Time
-	ids    *rand.Rand
+	*live.Source
 	states map[[2]int][]string
 	runs   uint64
 	trace  hash.Hash64              // of all that happened
 	kinds  map[changelog.Dot]string // of changes, by the matrix of conflicts
 
 	pending []string // laws broken since the last run
-}
-
-func (w *sessions) time() time.Time {
-	if w.real {
-		return time.Now()
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.clock
-}
-
-func (w *sessions) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
-}
-
-func (w *sessions) newID() uint64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for {
-		if id := w.ids.Uint64(); id != 0 {
-			return id
-		}
-	}
 }
 
 // note puts what happened into the trace.
@@ -87,12 +57,12 @@ const tick = 12 * time.Millisecond
 // Do implements World.
 func (w *sessions) Do(s scenario.Step) error {
 	w.note("%s\n", s)
-	w.pass(time.Millisecond)
+	w.Pass(time.Millisecond)
 	if s.Verb == scenario.Tick {
-		if w.real {
+		if w.Real() {
 			time.Sleep(tick)
 		}
-		w.pass(max(time.Second, time.Duration(s.Span)))
+		w.Pass(max(time.Second, time.Duration(s.Span)))
 		return nil
 	}
 	r := w.replica(s.At)

@@ -84,7 +84,7 @@ func (w *world) meddled(a, b int, ops []Op, seed uint64) error {
 	}
 	var said []string
 	for n := 0; ; n++ {
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		res, err := w.pair(a, b, w.pairOptions(a, b))
 		if err != nil {
 			return fmt.Errorf("P15: the next run ended with: %w (meddled: %s)", err, text(m.done))

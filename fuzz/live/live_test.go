@@ -78,7 +78,7 @@ func (k memKind) world(seed uint64, db *logdb.DB) *world {
 	w := newWorld(seed, k.mode, db)
 	id := worlds.Add(1)
 	for i := range k.kind.Replicas {
-		w.add(newMemAccount(fmt.Sprintf("w%d-%d", id, i), seed*16+uint64(i)+1, w.time, k.late))
+		w.add(newMemAccount(fmt.Sprintf("w%d-%d", id, i), seed*16+uint64(i)+1, w.Time, k.late))
 	}
 	return w
 }

@@ -90,7 +90,7 @@ func (c named) run(t *testing.T, w *world) {
 		}
 		slices.Sort(rules)
 	}
-	if got := strings.Join(rules, " "); c.rules != "-" && !w.real && got != c.rules {
+	if got := strings.Join(rules, " "); c.rules != "-" && !w.Real() && got != c.rules {
 		t.Errorf("history: %s; %s\nrules %q, want %q: %v", c.past, c.history, got, c.rules, w.last.Outcome.Decisions)
 	}
 	for r, a := range w.acc {

@@ -123,7 +123,7 @@ func (t Trial) world(mode Mode) (*world, error) {
 	w.ownDB, w.policy, w.strict, w.excused = true, t.Policy, false, t.Excused
 	w.modseqs = map[changelog.ReplicaID]*modseqs{}
 	for i := range t.Replicas {
-		w.add(newMemAccount(fmt.Sprint("trial-", i), t.Seed*16+uint64(i)+1, w.time, false))
+		w.add(newMemAccount(fmt.Sprint("trial-", i), t.Seed*16+uint64(i)+1, w.Time, false))
 	}
 	return w, nil
 }
@@ -214,7 +214,7 @@ func (t Trial) meddle(ops []Op) (err error) {
 				return err
 			}
 		}
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		if err := w.meddled(0, 1, clientOps(ops[half:to], half), t.Seed*7+round); err != nil {
 			return err
 		}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"dsync/changelog"
@@ -54,13 +52,10 @@ type world struct {
 	policy *merge.Policy
 	mode   Mode
 	model  *model
-	real   bool // the clock is the system's
 	trace  bool // say what is done
 	strict bool // tokens are messages: the model is asked
 
-	mu     sync.Mutex
-	clock  time.Time
-	ids    *rand.Rand
+	*Source
 	states map[[2]int][]string
 	auto   map[[2]int]string
 	saved  map[int]*logdb.Copied // logs, as "save" kept them
@@ -94,7 +89,7 @@ type uidKey struct {
 }
 
 func newWorld(seed uint64, mode Mode, db *logdb.DB) *world {
-	return &world{db: db, policy: merge.Safe, mode: mode, clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), ids: rand.New(rand.NewPCG(seed, 99)),
+	return &world{db: db, policy: merge.Safe, mode: mode, Source: NewSource(seed, false),
 		states: map[[2]int][]string{}, auto: map[[2]int]string{}, saved: map[int]*logdb.Copied{}, strict: true}
 }
 
@@ -116,42 +111,17 @@ func (w *world) close() error {
 	return errors.Join(errs...)
 }
 
-func (w *world) time() time.Time {
-	if w.real {
-		return time.Now()
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.clock
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
-}
-
-func (w *world) now() int64 { return w.time().UnixMicro() }
-
-func (w *world) newID() uint64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for {
-		if id := w.ids.Uint64(); id != 0 {
-			return id
-		}
-	}
-}
+func (w *world) now() int64 { return w.Time().UnixMicro() }
 
 // run does one operation and checks what must hold right after it.
 func (w *world) run(o Op) error {
 	if o.R >= len(w.acc) || o.Peer >= len(w.acc) {
 		return nil
 	}
-	w.pass(time.Millisecond)
+	w.Pass(time.Millisecond)
 	switch o.Verb {
 	case pure.Tick:
-		w.pass(time.Second)
+		w.Pass(time.Second)
 		return nil
 	case pure.Skew, pure.Trim:
 		return nil
@@ -195,7 +165,7 @@ func (w *world) client(o Op) error {
 
 // pairOptions are those of a run between a and b.
 func (w *world) pairOptions(a, b int) session.PairOptions {
-	return session.PairOptions{Policy: w.policy, Run: "live", Brake: recorder.Brake{Off: true}, LockWait: 5 * time.Second, Now: w.now, NewID: w.newID,
+	return session.PairOptions{Policy: w.policy, Run: "live", Brake: recorder.Brake{Off: true}, LockWait: 5 * time.Second, Now: w.now, NewID: w.NewID,
 		Between: w.between, Notice: func(_ int, s string) { w.said = append(w.said, s) }}
 }
 
