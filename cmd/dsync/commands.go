@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"dsync/cmd/internal/location"
 )
-
-const defaultLockWait = 30 * time.Second
 
 // command is one row of the table.
 type command struct {
@@ -99,6 +96,14 @@ func commands() []*command {
 			summary: "check log, view and store against each other",
 			about:   []string{"Without --repair nothing is changed."},
 			exits:   []exitLine{{"0", "sound"}, {"2", "all damage was repaired"}, {"65", "damage is left"}},
+		},
+		{
+			name: "config", run: runConfig, summary: "print the settings in force, and where each comes from",
+			about: []string{
+				"What is printed is a configuration file that would say the same. --sample prints one in which every setting stands, commented out, with what it means.",
+				"The file read is that of -c, else for users other than root $XDG_CONFIG_HOME/dsync/dsync.toml (~/.config/dsync/dsync.toml), else /etc/dsync/dsync.toml. -o beats it.",
+			},
+			exits: []exitLine{{"0", "printed"}},
 		},
 		labGroup(),
 		{name: "version", run: runVersion, summary: "print the version", exits: []exitLine{{"0", "printed"}}},

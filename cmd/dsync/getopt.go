@@ -14,7 +14,7 @@ import (
 
 // parse reads a command line: global options, a command, its options, its words.
 func parse(args []string) (*values, *command, []string, error) {
-	v := &values{lockWait: defaultLockWait, maxDelete: defaultBrake, explore: exploreValues{Options: explore.Defaults}}
+	v := &values{maxDelete: defaultBrake, explore: exploreValues{Options: explore.Defaults}}
 	words, err := scan(flagSet(v, nil), args, false)
 	if err != nil {
 		return v, nil, nil, usage(err)

@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
-	"dsync/cmd/internal/settings"
 	"dsync/store"
 )
 
@@ -16,7 +16,7 @@ import (
 type lookRun struct {
 	*program
 	*call
-	set  *settings.Set
+	set  *config.Set
 	uses map[string]string
 	vars *location.Vars
 	at   []location.Location // one for each word

@@ -22,7 +22,7 @@ import (
 func main() {
 	debug.SetGCPercent(30) // memory before speed: what the heap holds is large, but few pointers
 	p := &program{
-		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), homeOf: systemHome,
+		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), etc: "/etc/dsync", homeOf: systemHome,
 		msg:   messages{w: os.Stderr},
 		calls: ofEngine,
 	}
@@ -68,6 +68,7 @@ type program struct {
 	env    func(string) string
 	now    func() time.Time
 	uid    int
+	etc    string                            // directory of the system's configuration
 	homeOf func(user string) (string, error) // from the system's user database
 	width  int                               // of the terminal at standard error; 0: none
 	msg    messages

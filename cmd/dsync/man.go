@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
-	"dsync/cmd/internal/settings"
 )
 
 func runMan(_ context.Context, p *program, _ *call) (int, error) {
@@ -40,8 +40,7 @@ func manual() string {
 	}
 	w.WriteString(".SH GLOBAL OPTIONS\nThey stand before or after the command.\n")
 	manOptions(&w, func(o *option) bool { return o.at == "*" })
-	w.WriteString(".SH SETTINGS\nFor \\-o and the file of \\-c:\n.PP\n" + roff(strings.Join(settings.Known(), ", ")) + ".\n")
-	w.WriteString("Dovecot's other settings are accepted and mean nothing.\n")
+	manSettings(&w)
 	w.WriteString(".SH EXIT STATUS\nOf every command, besides its own:\n")
 	for _, e := range allExits {
 		fmt.Fprintf(&w, ".TP\n.B %s\n%s\n", e.status, roff(e.meaning))
@@ -61,6 +60,32 @@ func manOptions(w *strings.Builder, taken func(*option) bool) {
 	for _, o := range options {
 		if o.help != "" && taken(o) {
 			fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff(o.names()), roff(o.help))
+		}
+	}
+}
+
+// manSettings is the table of settings.
+func manSettings(w *strings.Builder) {
+	w.WriteString(".SH SETTINGS\n")
+	for _, text := range findCommand("config").about {
+		w.WriteString(roff(text) + "\n.PP\n")
+	}
+	w.WriteString(roff("The file is TOML; a key that is not listed here is an error. With -o a setting in a table is written TABLE.KEY=VALUE; Dovecot's other settings are accepted there and mean nothing.") + "\n")
+	for _, sec := range config.Sections() {
+		if sec.Name != "" {
+			fmt.Fprintf(w, ".SS [%s]\n", roff(sec.Name))
+		}
+		w.WriteString(roff(sec.Help) + "\n")
+		for _, s := range config.Settings() {
+			in, name := config.Split(s.Key)
+			if in != sec.Name {
+				continue
+			}
+			text := s.Help
+			if s.Default != "" {
+				text += " Default: " + s.Default + "."
+			}
+			fmt.Fprintf(w, ".TP\n.B %s\n%s\n", roff(name), roff(text))
 		}
 	}
 }

@@ -20,9 +20,10 @@ import (
 
 // values is what the options of one command line say.
 type values struct {
-	help, debug, verbose   bool
-	settings               []string
-	config, user, userFile string
+	help, debug, verbose bool
+	settings             []string
+	config               *string // nil: the default
+	user, userFile       string
 
 	oneWay, full, reverse, dryRun, json, repair, noBodies, backup bool
 
@@ -38,9 +39,10 @@ type values struct {
 	flag      string
 	flagNot   bool
 	hasFlag   bool
-	lockWait  time.Duration
+	lockWait  *time.Duration // nil: the setting
 	maxDelete engine.MaxDelete
 	policy    string
+	sample    bool
 	lab       labValues
 	bounds    bounds
 	explore   exploreValues
@@ -127,7 +129,7 @@ var options = append([]*option{
 	{"e", "before", "DATE", "Only new messages received before this time.", syncs, date(func(v *values) *string { return &v.before })},
 	{"I", "max-size", "SIZE", "Only new messages of at most this size, like 10M.", syncs, (*values).setMaxSize},
 	{"O", "flag", "[-]FLAG", "Only new messages with this flag or keyword, or with - without it.", syncs, (*values).setFlag},
-	{"l", "lock-wait", "SECS", "Wait so long for another run on the account (default 30; 0: not at all).", syncs + " check ", (*values).setLockWait},
+	{"l", "lock-wait", "SECS", "Wait so long for another run on the account (default 30, or the setting lock_wait; 0: not at all).", syncs + " check ", (*values).setLockWait},
 	{"u", "user", "USER", "The user whose mail it is: %u in locations.", syncs + looks, func(v *values, s string) error { v.user = s; return nil }},
 	{"F", "user-file", "FILE", "One run for each user in the file, one name a line.", syncs, func(v *values, s string) error { v.userFile = s; return nil }},
 	{"", "dry-run", "", "Print what would be done and by which rule; change nothing.", syncs, on(func(v *values) *bool { return &v.dryRun })},
@@ -135,6 +137,7 @@ var options = append([]*option{
 	{"", "policy", "POLICY", "How conflicts are settled: " + strings.Join(engine.Policies(), ", ") + ", or a file, named with a slash or .toml.", syncs, (*values).setPolicy},
 	{"", "no-bodies", "", "Do not read and compare bodies.", " verify ", on(func(v *values) *bool { return &v.noBodies })},
 	{"", "backup", "", "B is a backup of A: a UIDVALIDITY that is higher at B, all else being equal, is named and does not count.", " verify ", on(func(v *values) *bool { return &v.backup })},
+	{"", "sample", "", "Print a commented sample of the configuration file.", " config ", on(func(v *values) *bool { return &v.sample })},
 	{"", "repair", "", "Repair what can be repaired.", " check ", on(func(v *values) *bool { return &v.repair })},
 	{"", "engine", "NAME", "What plays the scenarios; several with commas, or by repeating it.", plays + " lab-test ", (*values).addEngine},
 	{"", "engine-cmd", "COMMAND", "A synchroniser that is a command line; may be repeated. It must say %a and %b; see above.", plays + " lab-test ", (*values).addEngineCommand},
@@ -174,7 +177,7 @@ var options = append([]*option{
 	{"D", "debug", "", "Print debug lines; includes -v.", "*", on(func(v *values) *bool { return &v.debug })},
 	{"v", "verbose", "", "Show progress on a terminal, and one summary line.", "*", on(func(v *values) *bool { return &v.verbose })},
 	{"o", "setting", "KEY=VALUE", "Override a setting; may be repeated.", "*", func(v *values, s string) error { v.settings = append(v.settings, s); return nil }},
-	{"c", "config", "FILE", "Read settings from a file of key = value lines.", "*", func(v *values, s string) error { v.config = s; return nil }},
+	{"c", "config", "FILE", "Read settings from this TOML file, not from the usual place; '' reads none.", "*", func(v *values, s string) error { v.config = &s; return nil }},
 	{"h", "help", "", "Print help.", "*", on(func(v *values) *bool { return &v.help })},
 }, slices.Concat(checkOptions, exploreOptions)...)
 
@@ -251,8 +254,9 @@ func (v *values) setFlag(s string) (err error) {
 	return err
 }
 
-func (v *values) setLockWait(s string) (err error) {
-	v.lockWait, err = argument.Seconds(s)
+func (v *values) setLockWait(s string) error {
+	d, err := argument.Seconds(s)
+	v.lockWait = &d
 	return err
 }
 

@@ -4,15 +4,19 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
 	"strings"
+	"time"
 
 	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
-	"dsync/cmd/internal/settings"
+	"dsync/cmd/internal/tomlfile"
 )
 
 // maxUsers bounds the file of -F.
@@ -42,18 +46,49 @@ func (p *program) vars(name string) *location.Vars {
 	}}
 }
 
+// configFile names the file to read: that of -c, or the first that is there; "" if
+// there is none.
+func (p *program) configFile(v *values) string {
+	if v.config != nil {
+		return *v.config
+	}
+	var try []string
+	if p.uid != 0 {
+		if dir := p.env("XDG_CONFIG_HOME"); strings.HasPrefix(dir, "/") {
+			try = append(try, dir+"/dsync/dsync.toml")
+		} else if home := p.env("HOME"); strings.HasPrefix(home, "/") {
+			try = append(try, home+"/.config/dsync/dsync.toml")
+		}
+	}
+	for _, name := range append(try, p.etc+"/dsync.toml") {
+		if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			return name
+		}
+	}
+	return ""
+}
+
+func readConfig(s *config.Set, name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, tomlfile.MaxFile+1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return s.Read(name, data)
+}
+
 // settings reads -c and -o.
-func (p *program) settings(v *values) (*settings.Set, error) {
-	s := &settings.Set{}
-	if v.config != "" {
-		f, err := os.Open(v.config)
-		if err != nil {
+func (p *program) settings(v *values) (*config.Set, error) {
+	s := &config.Set{}
+	if name := p.configFile(v); name != "" {
+		if err := readConfig(s, name); err != nil {
 			return nil, engine.Fail(engine.ExitConfig, err)
 		}
-		defer f.Close()
-		if err := s.Read(v.config, f); err != nil {
-			return nil, engine.Fail(engine.ExitConfig, err)
-		}
+		p.msg.printf(engine.Debug, "settings were read from %s", name)
 	}
 	for _, o := range v.settings {
 		if err := s.Put(o); err != nil {
@@ -70,15 +105,15 @@ func (p *program) settings(v *values) (*settings.Set, error) {
 }
 
 // blame makes an error about a setting one of configuration, if a file gave it.
-func blame(s *settings.Set, key string, err error) error {
+func blame(s *config.Set, key string, err error) error {
 	var absent *location.Missing
 	switch {
 	case err == nil, errors.As(err, &absent), errors.Is(err, location.ErrNoUser):
 		return err
-	case s.File(key) != "":
-		return engine.Fail(engine.ExitConfig, fmt.Errorf("%s: %s: %w", s.File(key), key, err))
+	case s.FromFile(key):
+		return engine.Fail(engine.ExitConfig, s.Blame(key, err))
 	}
-	return usagef("%s: %w", key, err)
+	return usage(s.Blame(key, err))
 }
 
 // asked makes an error about a location on the command line one of usage.
@@ -90,9 +125,9 @@ func asked(err error) error {
 }
 
 // near finds the account that this end is.
-func (p *program) near(s *settings.Set, v *location.Vars) (location.Location, error) {
-	text, ok := s.Get(settings.MailLocation)
-	if !ok || text == "" {
+func (p *program) near(s *config.Set, v *location.Vars) (location.Location, error) {
+	text := s.Get(config.MailLocation)
+	if text == "" {
 		l, err := location.Home(v)
 		if err != nil && !errors.Is(err, location.ErrNoUser) {
 			err = engine.Fail(engine.ExitConfig, err)
@@ -100,14 +135,14 @@ func (p *program) near(s *settings.Set, v *location.Vars) (location.Location, er
 		return l, err
 	}
 	l, err := location.OneWord(text, v)
-	return l, blame(s, settings.MailLocation, err)
+	return l, blame(s, config.MailLocation, err)
 }
 
 // changeLog finds the directory of the database.
-func (p *program) changeLog(s *settings.Set, v *location.Vars) (string, error) {
-	if dir, ok := s.Get(settings.ChangeLog); ok && dir != "" {
+func (p *program) changeLog(s *config.Set, v *location.Vars) (string, error) {
+	if dir := s.Get(config.ChangeLog); dir != "" {
 		dir, err := location.Directory(dir, v)
-		return dir, blame(s, settings.ChangeLog, err)
+		return dir, blame(s, config.ChangeLog, err)
 	}
 	if p.uid == 0 {
 		return "/var/lib/dsync", nil
@@ -118,13 +153,20 @@ func (p *program) changeLog(s *settings.Set, v *location.Vars) (string, error) {
 	return location.Directory("~/.local/state/dsync", p.vars(""))
 }
 
-func specialUses(s *settings.Set) (map[string]string, error) {
-	text, ok := s.Get(settings.SpecialUse)
-	if !ok {
+func specialUses(s *config.Set) (map[string]string, error) {
+	if !s.Said(config.SpecialUse) {
 		return choose.Customary(), nil
 	}
-	uses, err := choose.Uses(text)
-	return uses, blame(s, settings.SpecialUse, err)
+	uses, err := choose.Uses(s.Get(config.SpecialUse))
+	return uses, blame(s, config.SpecialUse, err)
+}
+
+// lockWait is how long another run is waited for.
+func lockWait(v *values, s *config.Set) time.Duration {
+	if v.lockWait != nil {
+		return *v.lockWait
+	}
+	return time.Duration(s.Number(config.LockWait)) * time.Second
 }
 
 // users reads the file of -F.

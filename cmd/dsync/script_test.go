@@ -217,7 +217,7 @@ func (s *script) command(args []string) string {
 	defer cancel()
 	s.cancel = cancel
 	p := &program{
-		stdout: &stdout, env: func(k string) string { return s.env[k] }, uid: 1000,
+		stdout: &stdout, env: func(k string) string { return s.env[k] }, uid: 1000, etc: filepath.Join(s.dir, "etc"),
 		now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) },
 		homeOf: s.homeOf, msg: messages{w: &stderr}, calls: s.calls(),
 	}
@@ -311,7 +311,7 @@ func describe(o engine.Options) string {
 		{"tree", o.Filter.TreeOnly, true}, {"exclude", o.Filter.Exclude != nil, fmt.Sprintf("%q", o.Filter.Exclude)},
 		{"since", !o.Filter.Since.IsZero(), stamp(o.Filter.Since)}, {"before", !o.Filter.Before.IsZero(), stamp(o.Filter.Before)},
 		{"size", o.Filter.MaxSize != 0, o.Filter.MaxSize}, {"flag", o.Filter.Flag != "", o.Filter.Flag}, {"flagnot", o.Filter.FlagNot, true},
-		{"wait", o.LockWait != defaultLockWait, o.LockWait}, {"brake", o.MaxDelete.Set, fmt.Sprintf("%+v", o.MaxDelete)},
+		{"wait", o.LockWait != 30*time.Second, o.LockWait}, {"brake", o.MaxDelete.Set, fmt.Sprintf("%+v", o.MaxDelete)},
 		{"policy", o.Policy != "", o.Policy}, {"uses", len(o.SpecialUse) < 5, o.SpecialUse},
 	} {
 		if f.show {

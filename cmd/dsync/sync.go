@@ -8,10 +8,10 @@ import (
 
 	"dsync/cmd/internal/argument"
 	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/progress"
-	"dsync/cmd/internal/settings"
 )
 
 // runSync is sync, backup and plan.
@@ -39,7 +39,7 @@ type syncRun struct {
 	*program
 	*call
 	dry  bool
-	set  *settings.Set
+	set  *config.Set
 	uses map[string]string
 	base engine.Options
 	// With -F: which user each account belongs to, by path.
@@ -80,8 +80,16 @@ func (r *syncRun) prepare() (err error) {
 	} else if r.oneWay {
 		b.Mode = engine.OneWay
 	}
-	b.Reverse, b.LockWait, b.DryRun = r.reverse, r.lockWait, r.dry
-	b.MaxDelete, b.Policy, b.SpecialUse = r.maxDelete, r.policy, r.uses
+	b.Reverse, b.LockWait, b.DryRun = r.reverse, lockWait(r.values, r.set), r.dry
+	b.Policy, b.SpecialUse = r.policy, r.uses
+	if b.Policy == "" && r.set.Said(config.Policy) {
+		b.Policy = r.set.Get(config.Policy)
+	}
+	if b.MaxDelete = r.maxDelete; !b.MaxDelete.Set && r.set.Said(config.MaxDelete) {
+		if b.MaxDelete, err = argument.MaxDelete(r.set.Get(config.MaxDelete)); err != nil {
+			return blame(r.set, config.MaxDelete, err)
+		}
+	}
 	b.Notice = func(l engine.Level, s string) { r.msg.print(l, s) }
 	b.Fatal = func(exit int, err error) {
 		r.msg.print(engine.Error, err.Error())

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
-	"dsync/cmd/internal/settings"
 )
 
 // everyUser runs the users of -F one after the other.
@@ -64,8 +64,8 @@ func (r *syncRun) checkVaries(first string) error {
 	if errors.As(err, &absent) {
 		return asked(err)
 	}
-	near, ok := r.set.Get(settings.MailLocation)
-	if ok && near != "" && !location.Varies(near) {
+	near := r.set.Get(config.MailLocation)
+	if near != "" && !location.Varies(near) {
 		return usagef("-F: mail_location=%s is the same for every user; write %%u where the name belongs", near)
 	}
 	if far := strings.Join(r.words, " "); !location.Varies(far) {

@@ -1,0 +1,170 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dsync/cmd/internal/argument"
+	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/policyfile"
+)
+
+// The settings that the program knows.
+const (
+	MailLocation  = "mail_location"
+	MailReplica   = "mail_replica"
+	ChangeLog     = "changelog"
+	SpecialUse    = "special_use"
+	LogMaxAge     = "log_max_age"
+	LogMaxBytes   = "log_max_bytes"
+	RemoteCmd     = "dsync_remote_cmd"
+	Jobs          = "jobs"
+	LockWait      = "lock_wait"
+	MaxDelete     = "max_delete"
+	Policy        = "policy"
+	UserDatabases = "user_databases"
+	FirstValidUID = "first_valid_uid"
+	LastValidUID  = "last_valid_uid"
+	PasswdPath    = "passwd.path"
+	GroupPath     = "passwd.group"
+	UsersPath     = "passwd_file.path"
+	StaticUID     = "static.uid"
+	StaticGID     = "static.gid"
+	StaticHome    = "static.home"
+	StaticMail    = "static.mail"
+)
+
+// MaxJobs bounds how many users are worked on at once.
+const MaxJobs = 1024
+
+// Type is what TOML calls a value, and how it is written.
+type Type int
+
+// The types.
+const (
+	Text   Type = iota // "…"
+	Number             // an integer; also as a string
+	Amount             // a string, or an integer
+	Switch             // true or false; with -o also yes and no
+	List               // a list of strings, or one string with commas
+)
+
+// Setting is one row of the table.
+type Setting struct {
+	Key     string
+	Type    Type
+	Default string // as -o would give it; "": none
+	Example string // for the sample, where there is no default
+	Help    string
+	Check   func(string) error // of a value, or of each of a list; nil: whatever is text
+}
+
+// Section is one table of the file: Name, or Name and a second word of the user's
+// choosing.
+type Section struct {
+	Name  string
+	Named bool
+	Help  string
+}
+
+// Sections are the tables of the file, in order; "" is what stands before them.
+func Sections() []Section {
+	return []Section{
+		{"", false, "Settings of dsync. What is commented out shows its default, or an example. " +
+			"In locations and directories %u %n %d stand for a user's name and its two parts, %h and ~/ for the home directory."},
+		{"passwd", false, `The user database "passwd", the system's.`},
+		{"passwd_file", false, `The user database "passwd_file": name:password:uid:gid:gecos:home:shell:extra fields, where all after the name may be empty. userdb_mail= and userdb_mail_replica= among the extra fields are mail_location and mail_replica of that user.`},
+		{"static", false, `The user database "static": what the others leave open. Alone it takes every name, and cannot list any.`},
+	}
+}
+
+// Settings is the table.
+func Settings() []Setting {
+	return []Setting{
+		{MailLocation, Text, "", "maildir:~/Maildir", "Where a user's mail is at this end; without it ~/Maildir or ~/mail is taken. A user database that says mail beats it.", nil},
+		{MailReplica, Text, "", "maildir:/backup/%u", "The destination of -d. A user database that says mail_replica beats it.", nil},
+		{ChangeLog, Text, "", "/var/lib/dsync", "The directory of the change log, which serves all accounts. Without it $XDG_STATE_HOME/dsync or ~/.local/state/dsync, for root /var/lib/dsync.", nil},
+		{LogMaxAge, Amount, "90days", "", "How long the change log tells what happened to an account; 0: for good. What a sync needs is kept anyway.", zeroOr(func(s string) error { _, err := argument.Age(s); return err })},
+		{LogMaxBytes, Amount, "256M", "", "How much of the disk that may take for each account; 0: any.", func(s string) error { _, err := argument.Size(s); return err }},
+		{SpecialUse, List, "", `Sent:\Sent`, `Which mailboxes have which special use, as NAME:\Use; without it the customary names.`, func(s string) error { _, err := choose.Uses(s); return err }},
+		{RemoteCmd, Text, "", "ssh -l%{login} %{host} dsync server -u%u", "How remote:LOGIN@HOST is reached.", nil},
+		{Jobs, Number, "", "4", "How many users are worked on at once (-j); without it one for each core, two at least.", within(1, MaxJobs)},
+		{LockWait, Number, "30", "", "How many seconds another run on the account is waited for (-l); 0: not at all.", within(0, 1_000_000)},
+		{MaxDelete, Amount, "100,50%", "", "The safety brake (--max-delete): off, N messages, P%, or N,P%.", func(s string) error { _, err := argument.MaxDelete(s); return err }},
+		{Policy, Text, "safe", "", "How conflicts are settled (--policy): a name, or the path of a file.", known},
+		{UserDatabases, List, "", "passwd_file", "Who the users are: the databases asked, in this order; passwd, passwd_file, static. -A and masks in -u need one that lists its users.", oneOf("passwd", "passwd_file", "static")},
+		{FirstValidUID, Number, "1000", "", "Users of the system below this uid have no mail.", within(1, 1<<32-2)},
+		{LastValidUID, Number, "60000", "", "Users of the system above this uid have no mail; 0: no limit.", within(0, 1<<32-2)},
+		{PasswdPath, Text, "/etc/passwd", "", "The file, in the form of passwd(5). What NIS or LDAP add to it is not seen.", absolute},
+		{GroupPath, Text, "/etc/group", "", "Where gids that are names are looked up.", absolute},
+		{UsersPath, Text, "", "/etc/dovecot/users", "The file.", absolute},
+		{StaticUID, Text, "", "vmail", "A number, or a name of the system's.", nil},
+		{StaticGID, Text, "", "vmail", "A number, or a name of the system's.", nil},
+		{StaticHome, Text, "", "/srv/mail/%d/%n", "The home directory.", absolute},
+		{StaticMail, Text, "", "maildir:~/Maildir", "The location of the mail.", nil},
+	}
+}
+
+// Find gives the row of a key.
+func Find(key string) *Setting {
+	for _, s := range Settings() {
+		if s.Key == key {
+			return &s
+		}
+	}
+	return nil
+}
+
+// Split cuts a key into its table, "" for none, and the rest.
+func Split(key string) (section, name string) {
+	if i := strings.LastIndexByte(key, '.'); i >= 0 {
+		return key[:i], key[i+1:]
+	}
+	return "", key
+}
+
+func zeroOr(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "0" {
+			return nil
+		}
+		return check(s)
+	}
+}
+
+func within(low, high uint64) func(string) error {
+	return func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil || n < low || n > high {
+			return fmt.Errorf("%.40q: want a number from %d to %d", s, low, high)
+		}
+		return nil
+	}
+}
+
+// known refuses a name that is no policy's; a file is read when it is used.
+func known(policy string) error {
+	if policyfile.IsFile(policy) {
+		return nil
+	}
+	_, err := policyfile.Load(policy)
+	return err
+}
+
+func oneOf(words ...string) func(string) error {
+	return func(s string) error {
+		if !slices.Contains(words, s) {
+			return fmt.Errorf("%.40q: known are %s", s, strings.Join(words, ", "))
+		}
+		return nil
+	}
+}
+
+func absolute(s string) error {
+	if s == "" || s[0] != '/' {
+		return fmt.Errorf("%.80q: want an absolute path", s)
+	}
+	return nil
+}
