@@ -49,7 +49,7 @@ var layers = []layer{
 	{"changelog", []string{"store"}, false},
 	{"merge", []string{"store", "changelog"}, false},
 	{"replay/session", []string{"store", "changelog", "merge", "replay"}, true},
-	{"replay/wire", []string{"store", "changelog", "merge", "replay"}, true},
+	{"replay/wire", []string{"store", "changelog/pack"}, false},
 	{"replay", []string{"store", "changelog", "merge"}, true},
 	{"fuzz", []string{"store", "changelog", "merge", "replay", "cmd"}, true},
 	{"cmd", []string{"store", "changelog", "merge", "replay", "fuzz"}, true},
