@@ -48,7 +48,7 @@ func (d *DB) NewAccount(meta Meta) (*Account, error) {
 }
 
 // Account opens an account of the database; ErrNoAccount if there is none. The
-// same account is the same value every time.
+// same account is the same value every time, until Forget.
 func (d *DB) Account(id changelog.ReplicaID) (*Account, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,6 +66,14 @@ func (d *DB) Account(id changelog.ReplicaID) (*Account, error) {
 	}
 	d.accounts[id] = a
 	return a, nil
+}
+
+// Forget lets go of what is held in memory of an account; the next Account reads it
+// anew. Nobody may be writing to it, nor hold it to write to it later.
+func (d *DB) Forget(id changelog.ReplicaID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.accounts, id)
 }
 
 func (d *DB) readMeta(id changelog.ReplicaID) (*Meta, error) {

@@ -25,11 +25,8 @@ type lookRun struct {
 
 func startLook(p *program, c *call) (*lookRun, error) {
 	r := &lookRun{program: p, call: c}
-	if err := checkUser(r.user); err != nil {
-		return nil, err
-	}
-	if r.user != "" {
-		p.msg.user = r.user
+	if isMask(r.user) {
+		return nil, usagef("-u %s: %s is about one user", r.user, c.name)
 	}
 	var err error
 	if r.set, err = p.settings(c.values); err != nil {
@@ -38,7 +35,9 @@ func startLook(p *program, c *call) (*lookRun, error) {
 	if r.uses, err = specialUses(r.set); err != nil {
 		return nil, err
 	}
-	r.vars = p.vars(r.user)
+	if r.vars, err = r.whose(); err != nil {
+		return nil, err
+	}
 	for _, w := range r.words {
 		l, err := location.OneWord(w, r.vars)
 		if err != nil {
@@ -48,6 +47,24 @@ func startLook(p *program, c *call) (*lookRun, error) {
 	}
 	r.log, err = p.changeLog(r.set, r.vars)
 	return r, err
+}
+
+// whose gives what the variables in locations stand for.
+func (r *lookRun) whose() (*location.Vars, error) {
+	s := &syncRun{program: r.program, call: r.call, set: r.set}
+	if r.user == "" {
+		return r.program.vars(""), nil
+	}
+	err := location.CheckUser(r.user)
+	if err != nil {
+		return nil, err
+	}
+	r.msg.user = r.user
+	if s.dbs, err = r.databases(r.set); err != nil {
+		return nil, err
+	}
+	m, err := s.member(context.Background(), r.user)
+	return m.vars, err
 }
 
 // wanted gives what -m names; nil if there is no -m.

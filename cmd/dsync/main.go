@@ -12,10 +12,12 @@ import (
 	"syscall"
 	"time"
 
+	"dsync/changelog/logdb"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/opener"
 	"dsync/cmd/internal/progress"
+	"dsync/cmd/internal/userdb"
 	"dsync/store"
 )
 
@@ -57,10 +59,15 @@ type calls struct {
 	modSeqs func(context.Context, engine.LogOptions) (engine.ModSeqs, error)
 	unshown func(context.Context, engine.LogOptions) (engine.Unshown, error)
 	look    func(location string) (store.Store, error)
+	// open opens the change log for the runs of several users.
+	open func(ctx context.Context, dir string, wait time.Duration, fatal func(int, error)) (*logdb.DB, error)
+	// asUser does the work that touches a user's files, with that user's rights; the
+	// user is nil if no database was asked. nil: with the rights of the process.
+	asUser func(u *userdb.User, work func())
 }
 
 var ofEngine = calls{run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs,
-	unshown: engine.ReadUnshown, look: opener.Look}
+	unshown: engine.ReadUnshown, look: opener.Look, open: engine.OpenChangeLog}
 
 // program is one call of dsync and all that it touches of the world.
 type program struct {
@@ -147,8 +154,10 @@ func exitOf(err error) int {
 	switch {
 	case errors.As(err, &missing):
 		return engine.ExitUsage
-	case errors.Is(err, location.ErrNoUser):
+	case errors.Is(err, location.ErrNoUser), errors.Is(err, userdb.ErrUnknown):
 		return engine.ExitNoUser
+	case errors.As(err, new(*userdb.EntryError)):
+		return engine.ExitConfig
 	}
 	return engine.ExitOf(err)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -159,7 +160,7 @@ func TestOneSource(t *testing.T) {
 	_, all, _ := run(t, nil, "--help")
 	for _, o := range options {
 		for name, text := range texts {
-			there := strings.Contains(text, "--"+o.long) || strings.Contains(text, "-l "+o.long+" ")
+			there := regexp.MustCompile("(--|-l )" + o.long + `([^a-z-]|$)`).MatchString(text)
 			want := o.help != "" && (name != "sync --help" || slices.ContainsFunc(options, func(x *option) bool {
 				return x.long == o.long && x.takenBy(findCommand("sync"))
 			}))

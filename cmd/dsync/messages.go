@@ -30,7 +30,10 @@ var levelNames = map[engine.Level][2]string{
 }
 
 // print writes one line: "dsync(USER): Error: text".
-func (m *messages) print(l engine.Level, text string) {
+func (m *messages) print(l engine.Level, text string) { m.of(m.user, l, text) }
+
+// of writes one line about a user.
+func (m *messages) of(user string, l engine.Level, text string) {
 	if l < m.level {
 		return
 	}
@@ -41,7 +44,21 @@ func (m *messages) print(l engine.Level, text string) {
 		name = c + name + "\x1b[0m"
 	}
 	m.bar.Clear()
-	_, _ = fmt.Fprintf(m.w, "dsync(%s): %s: %s\n", clean(m.user), name, clean(text))
+	_, _ = fmt.Fprintf(m.w, "dsync(%s): %s: %s\n", clean(user), name, clean(text))
+}
+
+// voice writes lines about one user.
+type voice struct {
+	all  *messages
+	user string
+}
+
+func (m *messages) as(user string) voice { return voice{m, user} }
+
+func (v voice) print(l engine.Level, text string) { v.all.of(v.user, l, text) }
+
+func (v voice) printf(l engine.Level, format string, args ...any) {
+	v.print(l, fmt.Sprintf(format, args...))
 }
 
 // progress draws the progress line, never into the middle of a message.

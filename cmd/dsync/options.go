@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"dsync/cmd/internal/argument"
 	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/policyfile"
@@ -20,10 +22,12 @@ import (
 
 // values is what the options of one command line say.
 type values struct {
-	help, debug, verbose bool
-	settings             []string
-	config               *string // nil: the default
-	user, userFile       string
+	help, debug, verbose  bool
+	settings              []string
+	config                *string // nil: the default
+	user, userFile        string
+	allUsers, defaultDest bool
+	jobs                  int // 0: the setting
 
 	oneWay, full, reverse, dryRun, json, repair, noBodies, backup bool
 
@@ -130,8 +134,12 @@ var options = append([]*option{
 	{"I", "max-size", "SIZE", "Only new messages of at most this size, like 10M.", syncs, (*values).setMaxSize},
 	{"O", "flag", "[-]FLAG", "Only new messages with this flag or keyword, or with - without it.", syncs, (*values).setFlag},
 	{"l", "lock-wait", "SECS", "Wait so long for another run on the account (default 30, or the setting lock_wait; 0: not at all).", syncs + " check ", (*values).setLockWait},
-	{"u", "user", "USER", "The user whose mail it is: %u in locations.", syncs + looks, func(v *values, s string) error { v.user = s; return nil }},
+	{"u", "user", "USER", "The user whose mail it is: %u in locations.", looks, func(v *values, s string) error { v.user = s; return nil }},
+	{"u", "user", "USER", "The user whose mail it is: %u in locations; with * and ? all whom the user databases list and who fit.", syncs, func(v *values, s string) error { v.user = s; return nil }},
+	{"A", "all-users", "", "All users whom the user databases list.", syncs, on(func(v *values) *bool { return &v.allUsers })},
 	{"F", "user-file", "FILE", "One run for each user in the file, one name a line.", syncs, func(v *values, s string) error { v.userFile = s; return nil }},
+	{"j", "jobs", "N", "With -A, -F or a mask in -u: how many users are worked on at once (default: a core each, or the setting jobs).", syncs, (*values).setUserJobs},
+	{"d", "default-destination", "", "The destination is mail_replica of the user database or the configuration.", syncs, on(func(v *values) *bool { return &v.defaultDest })},
 	{"", "dry-run", "", "Print what would be done and by which rule; change nothing.", syncs, on(func(v *values) *bool { return &v.dryRun })},
 	{"", "max-delete", "LIMIT", "Stop rather than expunge more: off, N messages, P%, or N,P% (default 100,50%).", syncs, (*values).setMaxDelete},
 	{"", "policy", "POLICY", "How conflicts are settled: " + strings.Join(engine.Policies(), ", ") + ", or a file, named with a slash or .toml.", syncs, (*values).setPolicy},
@@ -169,9 +177,7 @@ var options = append([]*option{
 	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},
 	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
 
-	{"A", "all-users", "", "", syncs + looks, missing("-A (all users of a user database) is")},
 	{"N", "all-namespaces", "", "", syncs, missing("-N (all namespaces) is")},
-	{"d", "default-destination", "", "", syncs, missing("-d (the destination from a user database) is")},
 	{"S", "socket", "PATH", "", syncs + looks, missing("-S (a doveadm server's socket) is")},
 
 	{"D", "debug", "", "Print debug lines; includes -v.", "*", on(func(v *values) *bool { return &v.debug })},
@@ -258,6 +264,14 @@ func (v *values) setLockWait(s string) error {
 	d, err := argument.Seconds(s)
 	v.lockWait = &d
 	return err
+}
+
+func (v *values) setUserJobs(s string) error {
+	n, err := strconv.Atoi(s)
+	if v.jobs = n; err != nil || n < 1 || n > config.MaxJobs {
+		return fmt.Errorf("want a number from 1 to %d", config.MaxJobs)
+	}
+	return nil
 }
 
 func setTimeout(v *values, s string) error {

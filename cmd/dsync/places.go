@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +17,6 @@ import (
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/tomlfile"
 )
-
-// maxUsers bounds the file of -F.
-const maxUsers = 1_000_000
 
 // login is the name of who runs the program.
 func (p *program) login() string {
@@ -124,20 +120,6 @@ func asked(err error) error {
 	return usage(err)
 }
 
-// near finds the account that this end is.
-func (p *program) near(s *config.Set, v *location.Vars) (location.Location, error) {
-	text := s.Get(config.MailLocation)
-	if text == "" {
-		l, err := location.Home(v)
-		if err != nil && !errors.Is(err, location.ErrNoUser) {
-			err = engine.Fail(engine.ExitConfig, err)
-		}
-		return l, err
-	}
-	l, err := location.OneWord(text, v)
-	return l, blame(s, config.MailLocation, err)
-}
-
 // changeLog finds the directory of the database.
 func (p *program) changeLog(s *config.Set, v *location.Vars) (string, error) {
 	if dir := s.Get(config.ChangeLog); dir != "" {
@@ -167,41 +149,4 @@ func lockWait(v *values, s *config.Set) time.Duration {
 		return *v.lockWait
 	}
 	return time.Duration(s.Number(config.LockWait)) * time.Second
-}
-
-// users reads the file of -F.
-func readUsers(name string) ([]string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, usagef("-F: %w", err)
-	}
-	defer f.Close()
-	var out []string
-	in := bufio.NewScanner(f)
-	for in.Scan() {
-		if u := strings.TrimSpace(in.Text()); u != "" {
-			out = append(out, u)
-		}
-		if len(out) > maxUsers {
-			return nil, usagef("-F: %s holds more than %d users", name, maxUsers)
-		}
-	}
-	if err := in.Err(); err != nil {
-		return nil, usagef("-F: read %s: %w", name, err)
-	}
-	if len(out) == 0 {
-		return nil, usagef("-F: %s holds no user", name)
-	}
-	return out, nil
-}
-
-// checkUser refuses what -u cannot take.
-func checkUser(name string) error {
-	if strings.ContainsAny(name, "*?") {
-		return usage(&location.Missing{What: "-u with a mask (" + name + ") is"})
-	}
-	if name == "" {
-		return nil
-	}
-	return location.CheckUser(name)
 }

@@ -18,7 +18,15 @@ import (
 const format = 1
 
 // jsonLine is one object on one line, beginning with format and kind.
-func jsonLine(kind string, v any) string {
+func jsonLine(kind string, v any) string { return jsonLineOf(kind, "", v) }
+
+// jsonLineOf is a line that says whose it is, unless user is "".
+func jsonLineOf(kind, user string, v any) string {
+	head := ""
+	if user != "" {
+		name, _ := json.Marshal(user) // a string is always JSON
+		head = `,"user":` + string(name)
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -29,7 +37,7 @@ func jsonLine(kind string, v any) string {
 	if body != "}" {
 		body = "," + body
 	}
-	return fmt.Sprintf(`{"format":%d,"kind":%q%s`, format, kind, body) + "\n"
+	return fmt.Sprintf(`{"format":%d,"kind":%q%s%s`, format, kind, head, body) + "\n"
 }
 
 type jsonSide struct {
@@ -73,7 +81,7 @@ type jsonResult struct {
 func (r *syncRun) oweLine(user, state string) {
 	r.last.owe(func(exit int, err error) {
 		rep := &engine.Report{Exit: exit, Err: err, State: state}
-		_ = r.print(r.result(engine.Options{User: user}, rep))
+		_ = r.print(r.result(user, rep))
 	})
 }
 
@@ -86,7 +94,7 @@ func (r *syncRun) old() string {
 }
 
 // result is what the run prints on standard output.
-func (r *syncRun) result(o engine.Options, rep *engine.Report) string {
+func (r *syncRun) result(user string, rep *engine.Report) string {
 	var b strings.Builder
 	keep := r.hasState && r.state == "auto"
 	if !r.json {
@@ -100,20 +108,24 @@ func (r *syncRun) result(o engine.Options, rep *engine.Report) string {
 		}
 		return b.String()
 	}
+	whose := "" // where there are several users, each line says whose it is
+	if r.many() {
+		whose = user
+	}
 	for _, c := range rep.Conflicts {
-		b.WriteString(jsonLine("conflict", c))
+		b.WriteString(jsonLineOf("conflict", whose, c))
 	}
 	for _, i := range rep.Skipped {
-		b.WriteString(jsonLine("skipped", i))
+		b.WriteString(jsonLineOf("skipped", whose, i))
 	}
 	for _, i := range rep.Again {
-		b.WriteString(jsonLine("again", i))
+		b.WriteString(jsonLineOf("again", whose, i))
 	}
 	for _, s := range rep.Plan {
-		b.WriteString(jsonLine("step", s))
+		b.WriteString(jsonLineOf("step", whose, s))
 	}
 	j := jsonResult{
-		User: o.User, Exit: rep.Exit, Equal: rep.Equal, Near: jsonSide(rep.Sides[0]), Far: jsonSide(rep.Sides[1]),
+		User: user, Exit: rep.Exit, Equal: rep.Equal, Near: jsonSide(rep.Sides[0]), Far: jsonSide(rep.Sides[1]),
 		Conflicts: len(rep.Conflicts), Skipped: len(rep.Skipped), Again: len(rep.Again), Steps: len(rep.Plan),
 		Warnings: append([]string{}, rep.Warnings...), NamesListed: rep.Cost.NamesListed,
 		EntriesCompared: rep.Compared, FilesOpened: rep.Cost.FilesOpened, BytesRead: rep.Cost.BytesRead,
@@ -131,9 +143,14 @@ func (r *syncRun) result(o engine.Options, rep *engine.Report) string {
 
 // summary is the one line of -v.
 func summary(rep *engine.Report) string {
+	return strings.Join(append(did(rep.Sides), byRule(rep.Conflicts), rep.Duration.Round(time.Millisecond).String()), "; ")
+}
+
+// did says what was done to each side.
+func did(sides [2]engine.Side) []string {
 	parts := []string{}
 	for i, name := range []string{"near", "far"} {
-		s := rep.Sides[i]
+		s := sides[i]
 		did := []string{}
 		for _, c := range []struct {
 			n    int64
@@ -155,21 +172,26 @@ func summary(rep *engine.Report) string {
 		}
 		parts = append(parts, name+": "+strings.Join(did, ", "))
 	}
-	parts = append(parts, byRule(rep.Conflicts), rep.Duration.Round(time.Millisecond).String())
-	return strings.Join(parts, "; ")
+	return parts
 }
 
 func byRule(all []engine.Conflict) string {
-	if len(all) == 0 {
-		return "no conflicts"
-	}
 	count := map[int]int{}
 	for _, c := range all {
 		count[c.Rule]++
 	}
-	out := []string{}
+	return byRules(count)
+}
+
+// byRules says how many conflicts each rule decided.
+func byRules(count map[int]int) string {
+	if len(count) == 0 {
+		return "no conflicts"
+	}
+	out, all := []string{}, 0
 	for _, rule := range slices.Sorted(maps.Keys(count)) {
 		out = append(out, fmt.Sprintf("rule %d: %d", rule, count[rule]))
+		all += count[rule]
 	}
-	return fmt.Sprintf("%d conflicts (%s)", len(all), strings.Join(out, ", "))
+	return fmt.Sprintf("%d conflicts (%s)", all, strings.Join(out, ", "))
 }

@@ -11,9 +11,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"dsync/changelog/logdb"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/opener"
 	"dsync/store"
@@ -27,6 +29,8 @@ import (
 //	2> a line of standard error
 //	engine> a line of what the engine was asked
 //	exit 64
+//
+// "of USER" says what the engine answers for one user, after a "report" for all.
 //
 // $TMP stands for the directory in which the command runs. Output is compared
 // whole; no "exit" means 0. After a usage, user or configuration error, and
@@ -52,7 +56,12 @@ type script struct {
 	report engine.Report
 	asked  []string
 	panics bool
-	cancel context.CancelFunc
+	// What the engine answers for single users, before the report for all, and why the
+	// change log cannot be opened.
+	of      map[string]engine.Report
+	openErr error
+	mu      sync.Mutex
+	cancel  context.CancelFunc
 }
 
 func runScript(t *testing.T, file string) {
@@ -145,7 +154,7 @@ func (s *script) prepare(file string, line int, words []string) {
 	case "file": // name, lines
 		body := ""
 		for _, l := range arg[1:] {
-			body += l + "\n"
+			body += s.expand(l) + "\n"
 		}
 		if err = os.WriteFile(arg[0], []byte(body), 0o600); err == nil {
 			err = os.Chtimes(arg[0], time.Unix(1700000000, 0), time.Unix(1700000000, 0))
@@ -159,6 +168,13 @@ func (s *script) prepare(file string, line int, words []string) {
 		s.env[k] = s.expand(v)
 	case "report":
 		s.makeReport(arg)
+		s.of, s.openErr = map[string]engine.Report{}, nil
+	case "of": // user, report
+		all := s.report
+		s.makeReport(arg[1:])
+		s.of[arg[0]], s.report = s.report, all
+	case "locked": // the database
+		s.openErr = fmt.Errorf("change log: %w (pid 7)", store.ErrBusy)
 	default:
 		err = fmt.Errorf("unknown verb %q", words[0])
 	}
@@ -179,6 +195,8 @@ func (s *script) makeReport(arg []string) {
 			r.Exit, _ = strconv.Atoi(v)
 		case "err":
 			r.Err = errors.New(v)
+		case "busy":
+			r.Err, r.Exit = fmt.Errorf("lock %s: %w (pid 9)", v, store.ErrBusy), engine.ExitTemp
 		case "equal":
 			r.Equal = true
 		case "panic":
@@ -231,6 +249,7 @@ func (s *script) command(args []string) string {
 	var out strings.Builder
 	result(&out, ">", s.unexpand(stdout.String()))
 	result(&out, "2>", s.unexpand(stderr.String()))
+	slices.Sort(s.asked) // with -j in no certain order
 	for _, a := range s.asked {
 		result(&out, "engine>", s.unexpand(a)+"\n")
 	}
@@ -261,13 +280,29 @@ func (s *script) homeOf(name string) (string, error) {
 func (s *script) calls() calls {
 	return calls{
 		look: opener.Look,
+		open: func(context.Context, string, time.Duration, func(int, error)) (*logdb.DB, error) {
+			return nil, s.openErr
+		},
 		run: func(ctx context.Context, o engine.Options) *engine.Report {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			s.asked = append(s.asked, describe(o))
 			if s.panics {
 				panic("the fake engine panics")
 			}
 			o.Notice(engine.Debug, "a debug line\nwith a second line")
-			rep := s.report
+			rep, ok := s.of[o.User]
+			if !ok {
+				rep = s.report
+			}
+			switch {
+			case rep.State == "panic":
+				panic("the fake engine panics")
+			case rep.State == "interrupt":
+				s.cancel()
+				<-ctx.Done()
+				rep.Err, rep.Exit, rep.State = ctx.Err(), engine.ExitTemp, ""
+			}
 			return &rep
 		},
 		log: func(_ context.Context, o engine.LogOptions, each func(engine.LogLine) error) error {

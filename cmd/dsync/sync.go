@@ -2,36 +2,43 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
+	"strings"
 
 	"dsync/cmd/internal/argument"
-	"dsync/cmd/internal/choose"
 	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/progress"
+	"dsync/cmd/internal/userdb"
 )
 
 // runSync is sync, backup and plan.
 func runSync(ctx context.Context, p *program, c *call) (int, error) {
 	r := &syncRun{program: p, call: c, dry: c.dryRun || c.name == "plan"}
-	r.oweLine(p.msg.user, r.old())
+	if c.many() {
+		r.oweSummary()
+	} else {
+		r.oweLine(p.msg.user, r.old())
+	}
 	if err := r.checkWords(); err != nil {
 		return 0, err
 	}
 	if err := r.prepare(); err != nil {
 		return 0, err
 	}
-	if c.userFile != "" {
+	if c.many() {
 		return r.everyUser(ctx)
 	}
-	o, err := r.of(c.user)
+	m, err := r.member(ctx, c.user)
 	if err != nil {
 		return 0, err
 	}
-	return r.one(ctx, o)
+	o, err := m.options()
+	if err != nil {
+		return 0, err
+	}
+	return m.alone(ctx, o), nil
 }
 
 // syncRun is one command line of sync, backup or plan.
@@ -42,22 +49,32 @@ type syncRun struct {
 	set  *config.Set
 	uses map[string]string
 	base engine.Options
-	// With -F: which user each account belongs to, by path.
-	owner map[string]string
+	dbs  userdb.List // empty: none is configured
 }
 
 // checkWords finds what is wrong whatever the settings and users are.
 func (r *syncRun) checkWords() error {
-	switch {
-	case r.user != "" && r.userFile != "":
-		return usagef("-u and -F exclude each other")
-	case r.userFile != "" && r.hasState && r.state != "auto":
-		return usagef("-s STATE is one user's; with -F use -s auto, which keeps each user's state in the change log")
-	case len(r.words) == 0:
-		return usagef("no destination; write one, like maildir:PATH")
+	var whose []string
+	for _, o := range []struct {
+		given bool
+		name  string
+	}{{r.user != "", "-u"}, {r.allUsers, "-A"}, {r.userFile != "", "-F"}} {
+		if o.given {
+			whose = append(whose, o.name)
+		}
 	}
-	if r.user != "" {
-		if err := checkUser(r.user); err != nil {
+	switch {
+	case len(whose) > 1:
+		return usagef("%s exclude each other", strings.Join(whose, " and "))
+	case r.many() && r.hasState && r.state != "auto":
+		return usagef("-s STATE is one user's; for several users use -s auto, which keeps each user's state in the change log")
+	case r.defaultDest && len(r.words) > 0:
+		return usagef("-d stands for the destination; %q is one too many", r.words[0])
+	case !r.defaultDest && len(r.words) == 0:
+		return usagef("no destination; write one, like maildir:PATH, or -d")
+	}
+	if r.user != "" && !r.many() {
+		if err := location.CheckUser(r.user); err != nil {
 			return err
 		}
 		r.msg.user = r.user
@@ -72,6 +89,11 @@ func (r *syncRun) prepare() (err error) {
 	}
 	if r.uses, err = specialUses(r.set); err != nil {
 		return err
+	}
+	if r.user != "" || r.many() {
+		if r.dbs, err = r.databases(r.set); err != nil {
+			return err
+		}
 	}
 	b := &r.base
 	b.Mode = engine.Sync
@@ -90,7 +112,6 @@ func (r *syncRun) prepare() (err error) {
 			return blame(r.set, config.MaxDelete, err)
 		}
 	}
-	b.Notice = func(l engine.Level, s string) { r.msg.print(l, s) }
 	b.Fatal = func(exit int, err error) {
 		r.msg.print(engine.Error, err.Error())
 		r.last.now(exit, err)
@@ -102,7 +123,9 @@ func (r *syncRun) prepare() (err error) {
 	r.algorithm()
 	if r.width > 0 && (r.verbose || r.debug) {
 		r.msg.bar = progress.New(r.msg.w, r.width, r.now)
-		b.Progress = r.msg.progress
+		if !r.many() {
+			b.Progress = r.msg.progress
+		}
 	}
 	return r.filter()
 }
@@ -144,98 +167,15 @@ func (r *syncRun) filter() error {
 	return nil
 }
 
-// of gives the options of one user's run.
-func (r *syncRun) of(user string) (engine.Options, error) {
-	o := r.base
-	v := r.vars(user)
-	o.User = v.User
-	far, err := location.Destination(r.words, v)
-	if err != nil {
-		return o, asked(err)
-	}
-	near, err := r.near(r.set, v)
-	if err != nil {
-		return o, err
-	}
-	if o.ChangeLog, err = r.changeLog(r.set, v); err != nil {
-		return o, err
-	}
-	o.Near, o.Far = near.String(), far.String()
-	if samePlace(near, far) {
-		return o, usagef("source and destination are the same account: %s", o.Far)
-	}
-	dots := !near.FS || !far.FS
-	o.Filter.Mailboxes, o.Filter.Exclude = nil, nil
-	for _, m := range r.mailboxes {
-		if !choose.IsUse(m) {
-			n, err := choose.Name(m, dots)
-			if err != nil {
-				return o, usagef("-m: %w", err)
-			}
-			m = string(n)
-		}
-		o.Filter.Mailboxes = append(o.Filter.Mailboxes, m)
-	}
-	for _, x := range r.exclude {
-		if choose.IsUse(x) {
-			o.Filter.Exclude = append(o.Filter.Exclude, x)
-			continue
-		}
-		o.Filter.Exclude = append(o.Filter.Exclude, choose.Mask(x, dots)...)
-	}
-	return o, nil
-}
-
-// samePlace reports whether two locations name one directory.
-func samePlace(a, b location.Location) bool {
-	if a.Path == b.Path {
-		return true
-	}
-	x, errX := os.Stat(a.Path)
-	y, errY := os.Stat(b.Path)
-	return errX == nil && errY == nil && os.SameFile(x, y)
-}
-
-// one makes one run and prints what came of it.
-func (r *syncRun) one(ctx context.Context, o engine.Options) (int, error) {
-	r.oweLine(o.User, "")
-	rep := r.calls.run(ctx, o)
-	r.msg.clear()
-	if r.dry && rep.Exit == engine.ExitOK && len(rep.Plan) > 0 {
-		rep.Exit = engine.ExitAgain
-	}
-	if err := argument.State(rep.State); err != nil {
-		rep.Exit, rep.State = engine.ExitInternal, ""
-		rep.Err = errors.Join(rep.Err, fmt.Errorf("internal error: the new %w", err))
-	}
-	r.tell(rep)
-	if err := r.last.pay(func() error { return r.print(r.result(o, rep)) }); err != nil {
-		r.msg.print(engine.Error, err.Error())
+// alone makes the run of the only user, and prints what came of it.
+func (m *member) alone(ctx context.Context, o engine.Options) int {
+	m.oweLine(m.name, "")
+	rep := m.run(ctx, o)
+	m.msg.clear()
+	m.tell(rep, engine.Info)
+	if err := m.last.pay(func() error { return m.print(m.result(o.User, rep)) }); err != nil {
+		m.say.print(engine.Error, err.Error())
 		rep.Exit = engine.Combine(rep.Exit, exitOf(err))
 	}
-	return rep.Exit, nil
-}
-
-// tell prints errors, warnings and the summary.
-func (r *syncRun) tell(rep *engine.Report) {
-	for _, w := range rep.Warnings {
-		r.msg.print(engine.Warning, w)
-	}
-	for _, c := range rep.Conflicts {
-		r.msg.print(engine.Debug, c.String())
-	}
-	for _, i := range rep.Again {
-		r.msg.print(engine.Warning, i.String()+"; running again mends it")
-	}
-	for _, i := range rep.Skipped {
-		r.msg.print(engine.Error, i.String())
-	}
-	if rep.Err != nil {
-		r.msg.print(engine.Error, rep.Err.Error())
-	}
-	if r.dry {
-		r.msg.printf(engine.Info, "%d steps to do; %s", len(rep.Plan), byRule(rep.Conflicts))
-		return
-	}
-	r.msg.print(engine.Info, summary(rep))
+	return rep.Exit
 }

@@ -1,87 +1,116 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/userdb"
 )
 
-// everyUser runs the users of -F one after the other.
-func (r *syncRun) everyUser(ctx context.Context) (int, error) {
-	users, err := readUsers(r.userFile)
-	if err != nil {
-		return 0, err
-	}
-	if err := r.checkVaries(users[0]); err != nil {
-		return 0, err
-	}
-	exits := []int{}
-	r.owner = map[string]string{}
-	for _, u := range users {
-		r.msg.user = u
-		exit, err := r.oneOfMany(ctx, u)
+// maxUsers bounds the file of -F.
+const maxUsers = userdb.MaxUsers
+
+// databases opens the user databases that are configured; empty if there are none.
+func (p *program) databases(s *config.Set) (userdb.List, error) {
+	ids := userdb.NewIDs(s.Get(config.PasswdPath), s.Get(config.GroupPath))
+	warn := func(text string) { p.msg.print(engine.Warning, text) }
+	var out userdb.List
+	for _, name := range s.Words(config.UserDatabases) {
+		var d userdb.Database
+		var err error
+		switch name {
+		case "passwd":
+			d, err = userdb.OpenPasswd(s.Get(config.PasswdPath), uint32(s.Number(config.FirstValidUID)), uint32(s.Number(config.LastValidUID)), warn)
+		case "passwd_file":
+			if s.Get(config.UsersPath) == "" {
+				return nil, blame(s, config.UserDatabases, fmt.Errorf("passwd_file needs %s", config.UsersPath))
+			}
+			d, err = userdb.OpenPasswdFile(s.Get(config.UsersPath), ids, warn)
+		case "static":
+			d, err = userdb.NewTemplate(s.Get(config.StaticUID), s.Get(config.StaticGID), s.Get(config.StaticHome), s.Get(config.StaticMail), ids)
+		}
 		if err != nil {
-			exit = exitOf(err)
-			r.msg.print(engine.Error, err.Error())
-			r.oweLine(u, "")
-			r.last.now(exit, err)
+			return nil, engine.Fail(engine.ExitConfig, err)
 		}
-		exits = append(exits, exit)
-		if exit != engine.ExitOK && !(r.dry && exit == engine.ExitAgain) {
-			r.msg.printf(engine.Error, "user %s ended with status %d", u, exit)
-		}
+		out = append(out, d)
 	}
-	return engine.Combine(exits...), nil
+	return out, nil
 }
 
-func (r *syncRun) oneOfMany(ctx context.Context, u string) (int, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, engine.Fail(engine.ExitTemp, fmt.Errorf("not run: %w", err))
+// lookUp asks for one user; nil if there are no databases to ask.
+func lookUp(ctx context.Context, dbs userdb.List, name string) (*userdb.User, error) {
+	if len(dbs) == 0 {
+		return nil, location.CheckUser(name)
 	}
-	if err := location.CheckUser(u); err != nil {
-		return 0, err
+	return dbs.Lookup(ctx, name)
+}
+
+// isMask reports whether -u names more than one user.
+func isMask(user string) bool { return strings.ContainsAny(user, "*?") }
+
+// many reports whether the command line is about several users.
+func (v *values) many() bool { return v.allUsers || v.userFile != "" || isMask(v.user) }
+
+// listUsers gives the users that -A, -u MASK or -F names, each once.
+func (r *syncRun) listUsers(ctx context.Context) ([]string, error) {
+	if r.userFile != "" {
+		return r.readUsers()
 	}
-	o, err := r.of(u)
-	if err == nil {
-		err = r.own(o)
+	what, mask := "-A", ""
+	if !r.allUsers {
+		what, mask = "-u "+r.user, r.user
 	}
+	if len(r.dbs) == 0 {
+		return nil, engine.Fail(engine.ExitConfig, fmt.Errorf("%s needs a user database that lists its users; set %s, or name the users in a file (-F)", what, config.UserDatabases))
+	}
+	users, err := r.dbs.Names(ctx, mask)
+	switch {
+	case errors.Is(err, userdb.ErrNoList):
+		return nil, engine.Fail(engine.ExitConfig, fmt.Errorf("%s: %w", what, err))
+	case err != nil:
+		return nil, tooLate(ctx, err)
+	case len(users) == 0:
+		return nil, engine.Fail(engine.ExitNoUser, fmt.Errorf("%s: %w: the user databases list none that fits", what, location.ErrNoUser))
+	}
+	return users, nil
+}
+
+// readUsers reads the file of -F.
+func (r *syncRun) readUsers() ([]string, error) {
+	f, err := os.Open(r.userFile)
 	if err != nil {
-		return 0, err
+		return nil, usagef("-F: %w", err)
 	}
-	return r.one(ctx, o)
-}
-
-// checkVaries finds what is wrong with the locations whoever the user is, and
-// keeps the mail of many users from one account.
-func (r *syncRun) checkVaries(first string) error {
-	_, err := location.Destination(r.words, r.vars(first))
-	var absent *location.Missing
-	if errors.As(err, &absent) {
-		return asked(err)
-	}
-	near := r.set.Get(config.MailLocation)
-	if near != "" && !location.Varies(near) {
-		return usagef("-F: mail_location=%s is the same for every user; write %%u where the name belongs", near)
-	}
-	if far := strings.Join(r.words, " "); !location.Varies(far) {
-		return usagef("-F: the destination %s is the same for every user; write %%u where the name belongs", far)
-	}
-	return nil
-}
-
-// own notes which accounts are this user's, and refuses those of another: names
-// that differ may expand alike.
-func (r *syncRun) own(o engine.Options) error {
-	for _, l := range []string{o.Near, o.Far} {
-		if u, ok := r.owner[l]; ok && u != o.User {
-			return usagef("-F: %s is also the account of %s", l, u)
+	defer f.Close()
+	var out []string
+	seen := map[string]bool{}
+	in := bufio.NewScanner(f)
+	for in.Scan() {
+		u := strings.TrimSpace(in.Text())
+		switch {
+		case u == "":
+			continue
+		case seen[u]:
+			r.msg.printf(engine.Warning, "-F: %s names %s twice; one run is made", r.userFile, u)
+			continue
+		case len(out) == maxUsers:
+			return nil, usagef("-F: %s holds more than %d users", r.userFile, maxUsers)
 		}
-		r.owner[l] = o.User
+		seen[u] = true
+		out = append(out, u)
 	}
-	return nil
+	if err := in.Err(); err != nil {
+		return nil, usagef("-F: read %s: %w", r.userFile, err)
+	}
+	if len(out) == 0 {
+		return nil, usagef("-F: %s holds no user", r.userFile)
+	}
+	return out, nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"dsync/changelog"
@@ -17,7 +16,7 @@ import (
 // lookWait is how long a look waits for a run that has the database open.
 const lookWait = 30 * time.Second
 
-// lookPoll is how often it tries.
+// lookPoll is how often it, and a run, tries.
 const lookPoll = 50 * time.Millisecond
 
 // openLog opens a database that is there; it waits, and may be cancelled.
@@ -32,18 +31,7 @@ func openLog(ctx context.Context, dir string, readOnly bool, wait time.Duration)
 			return nil, err
 		}
 	}
-	deadline := time.Now().Add(wait)
-	for {
-		db, err := logdb.Open(dir, logdb.Options{ReadOnly: readOnly})
-		if !errors.Is(err, store.ErrBusy) || !time.Now().Before(deadline) {
-			return db, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for the change log: %w", ctx.Err())
-		case <-time.After(lookPoll):
-		}
-	}
+	return openWaiting(ctx, dir, logdb.Options{ReadOnly: readOnly}, wait)
 }
 
 // findAccount finds the account of a location: by the name that it was synced

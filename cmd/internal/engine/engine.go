@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"dsync/changelog/logdb"
 	"dsync/store"
 )
 
@@ -47,9 +48,12 @@ type Filter struct {
 
 // Options are those of one run.
 type Options struct {
-	User       string // for messages; may be empty
-	Near, Far  string // locations: maildir:…
-	ChangeLog  string // directory of the database
+	User      string // for messages; may be empty
+	Near, Far string // locations: maildir:…
+	ChangeLog string // directory of the database
+	// DB is the database, if it is open already (OpenChangeLog): the run uses it and
+	// leaves it open. Runs on different accounts may use it at once.
+	DB         *logdb.DB
 	Mode       Mode
 	Reverse    bool // -R
 	Algorithm  Algorithm

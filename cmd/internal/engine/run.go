@@ -67,10 +67,8 @@ func doRun(ctx context.Context, o Options) *Report {
 			}
 		}
 	}
-	if r.db != nil {
-		if e := r.db.Close(); e != nil && err == nil {
-			err = fmt.Errorf("close the change log: %w", e)
-		}
+	if e := r.leave(); e != nil && err == nil {
+		err = fmt.Errorf("close the change log: %w", e)
 	}
 	r.finish(err)
 	r.rep.Duration = time.Since(start)
@@ -81,11 +79,10 @@ func (r *run) do(ctx context.Context) (err error) {
 	if r.policy, err = r.loadPolicy(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(r.o.ChangeLog, 0o700); err != nil {
-		return fmt.Errorf("change log: %w", err)
-	}
-	if r.db, err = logdb.Open(r.o.ChangeLog, logdb.Options{LockWait: r.o.LockWait, Fatal: r.fatal()}); err != nil {
-		return fmt.Errorf("change log: %w", err)
+	if r.db = r.o.DB; r.db == nil {
+		if r.db, err = OpenChangeLog(ctx, r.o.ChangeLog, r.o.LockWait, r.o.Fatal); err != nil {
+			return err
+		}
 	}
 	src := r.source()
 	for i, loc := range []string{r.o.Near, r.o.Far} {
@@ -146,22 +143,25 @@ func (r *run) notice(l Level, s string) {
 	}
 }
 
-// fatal ends the process when the change log cannot be written.
-func (r *run) fatal() func(error) {
-	if r.o.Fatal == nil {
+// leave lets go of the database. In one that others go on using, what it holds in
+// memory of the two accounts is forgotten, so that its size follows the runs under
+// way and not all that were made.
+func (r *run) leave() error {
+	switch {
+	case r.db == nil:
 		return nil
+	case r.o.DB == nil:
+		return r.db.Close()
 	}
-	return func(err error) { r.o.Fatal(ExitOf(err), r.damage(err)) }
+	if r.res != nil {
+		for _, id := range r.res.Replicas {
+			r.db.Forget(id.ID)
+		}
+	}
+	return nil
 }
 
-// damage says how to go on when the change log cannot be read.
-func (r *run) damage(err error) error {
-	if !logdb.IsDamage(err) {
-		return err
-	}
-	return Fail(ExitData, fmt.Errorf("%w; the change log is damaged: nothing is lost by it, but move %s away, so that the next run compares everything anew "+
-		"(mail deleted on one side only since the last run comes back then)", err, r.o.ChangeLog))
-}
+func (r *run) damage(err error) error { return damage(r.o.ChangeLog, err) }
 
 var directions = map[Mode]merge.Direction{Sync: merge.TwoWay, OneWay: merge.OneWay, Backup: merge.Mirror}
 

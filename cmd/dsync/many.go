@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"dsync/cmd/internal/config"
+	"dsync/cmd/internal/engine"
+	"dsync/cmd/internal/fleet"
+	"dsync/cmd/internal/location"
+)
+
+// maxNamed is how many users one line names.
+const maxNamed = 20
+
+// company is the users of one run, and what became of them so far.
+type company struct {
+	*syncRun
+	ctx     context.Context
+	names   []string
+	members []*member      // while they are worked on
+	owner   map[string]int // which user a directory belongs to
+
+	start    time.Time
+	exits    map[int]int // status -> users
+	sides    [2]engine.Side
+	rules    map[int]int
+	steps    int
+	ended    int
+	failed   []failedUser
+	notBegun []string
+	out      error // why nothing more could be printed
+}
+
+type failedUser struct {
+	User string `json:"user"`
+	Exit int    `json:"exit"`
+}
+
+// everyUser makes the runs of all users of the command line.
+func (r *syncRun) everyUser(ctx context.Context) (int, error) {
+	names, err := r.listUsers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.checkVaries(names[0]); err != nil {
+		return 0, err
+	}
+	c := &company{syncRun: r, ctx: ctx, names: names, members: make([]*member, len(names)), owner: map[string]int{},
+		start: r.now(), exits: map[int]int{}, rules: map[int]int{}}
+	if err := c.shareLog(ctx); err != nil {
+		return 0, err
+	}
+	defer c.closeLog()
+	fleet.Run(ctx, len(names), fleet.Options{
+		Jobs: c.jobCount(), Wait: r.base.LockWait,
+		Ready: c.ready, Work: c.work, Done: c.done,
+	})
+	return c.finish(), nil
+}
+
+func (c *company) jobCount() int {
+	switch {
+	case c.jobs > 0:
+		return c.jobs
+	case c.set.Said(config.Jobs):
+		return int(c.set.Number(config.Jobs))
+	}
+	return defaultJobs()
+}
+
+// shareLog opens the change log once for all, unless each user has one.
+func (c *company) shareLog(ctx context.Context) (err error) {
+	if location.Varies(c.set.Get(config.ChangeLog)) {
+		return nil
+	}
+	b := &c.base
+	if b.ChangeLog, err = c.changeLog(c.set, c.program.vars("")); err != nil {
+		return err
+	}
+	b.DB, err = c.calls.open(ctx, b.ChangeLog, b.LockWait, b.Fatal)
+	return err
+}
+
+func (c *company) closeLog() {
+	if c.base.DB == nil {
+		return
+	}
+	if err := c.base.DB.Close(); err != nil {
+		c.msg.printf(engine.Error, "close the change log: %v", err)
+	}
+}
+
+// checkVaries finds what is wrong with the locations whoever the user is, and
+// keeps the mail of many users from one account.
+func (r *syncRun) checkVaries(first string) error {
+	if near := r.set.Get(config.MailLocation); near != "" && !location.Varies(near) && len(r.dbs) == 0 {
+		return usagef("%s=%s is the same for every user; write %%u where the name belongs", config.MailLocation, near)
+	}
+	if r.defaultDest {
+		return nil
+	}
+	_, err := location.Destination(r.words, r.vars(first))
+	if absent := (*location.Missing)(nil); errors.As(err, &absent) {
+		return asked(err)
+	}
+	if far := strings.Join(r.words, " "); !location.Varies(far) {
+		return usagef("the destination %s is the same for every user; write %%u where the name belongs", far)
+	}
+	return nil
+}
+
+// ready looks a user up, and refuses an account that belongs to another: names that
+// differ may expand alike.
+func (c *company) ready(i int) error {
+	m, err := c.member(c.ctx, c.names[i])
+	c.members[i] = m
+	if err != nil {
+		return err
+	}
+	words, _, err := m.destination()
+	if err != nil {
+		return err
+	}
+	near, _ := m.said(config.MailLocation)
+	if near == "" {
+		near = "maildir:~"
+	}
+	for _, text := range []string{near, strings.Join(words, " ")} {
+		place, err := location.Place(text, m.vars)
+		if err != nil {
+			continue // whoever opens it says why
+		}
+		if other, taken := c.owner[place]; taken && other != i {
+			return usagef("%s is also the account of %s", place, c.names[other])
+		}
+		c.owner[place] = i
+	}
+	return nil
+}
+
+// work makes one user's run. Who is not begun for the last time waits for nobody.
+func (c *company) work(ctx context.Context, i int, last bool) fleet.Result {
+	m := c.members[i]
+	o, err := m.options()
+	if err != nil {
+		return fleet.Result{Err: err}
+	}
+	o.LockWait = 0
+	rep := m.run(ctx, o)
+	return fleet.Result{Busy: !last && held(rep), Value: rep}
+}
+
+// done prints what became of one user.
+func (c *company) done(i int, r fleet.Result) {
+	m := c.members[i]
+	c.members[i] = nil
+	c.ended++
+	name := c.names[i]
+	rep, _ := r.Value.(*engine.Report)
+	switch p := (*fleet.Panic)(nil); {
+	case r.NotBegun:
+		c.notBegun = append(c.notBegun, name)
+		rep = &engine.Report{Exit: engine.ExitTemp, Err: errors.New("not begun: interrupted")}
+	case r.Err != nil:
+		rep = &engine.Report{Exit: exitOf(r.Err), Err: r.Err}
+		if errors.As(r.Err, &p) {
+			m.say.print(engine.Debug, string(p.Stack))
+		}
+	}
+	c.msg.clear()
+	if !r.NotBegun {
+		m.tell(rep, engine.Debug)
+	}
+	if err := c.print(c.lines(name, rep)); err != nil && c.out == nil {
+		c.out = err
+		c.msg.print(engine.Error, err.Error())
+	}
+	c.count(name, rep, r.NotBegun)
+	c.msg.progress(engine.Progress{Phase: "users", Done: int64(c.ended), Total: int64(len(c.names)), Bytes: c.sides[0].Bytes + c.sides[1].Bytes})
+}
+
+// lines is what a user's run prints: each line says whose it is.
+func (c *company) lines(name string, rep *engine.Report) string {
+	text := c.result(name, rep)
+	if c.json {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(clean(name) + "\t" + line)
+	}
+	return b.String()
+}
+
+// count adds a user's report to the sum.
+func (c *company) count(name string, rep *engine.Report, notBegun bool) {
+	c.exits[rep.Exit]++
+	if rep.Exit != engine.ExitOK && !(c.dry && rep.Exit == engine.ExitAgain) {
+		c.failed = append(c.failed, failedUser{name, rep.Exit})
+		if !notBegun {
+			c.msg.of(name, engine.Error, fmt.Sprintf("user %s ended with status %d", name, rep.Exit))
+		}
+	}
+	for i := range c.sides {
+		add(&c.sides[i], rep.Sides[i])
+	}
+	for _, x := range rep.Conflicts {
+		c.rules[x.Rule]++
+	}
+	c.steps += len(rep.Plan)
+}
+
+// finish tells of those who were not begun, prints the summary, and gives the status
+// that stands for all.
+func (c *company) finish() int {
+	c.msg.clear()
+	if n := len(c.notBegun); n > 0 {
+		named := strings.Join(c.notBegun[:min(n, maxNamed)], ", ")
+		if n > maxNamed {
+			named += fmt.Sprintf(" and %d more", n-maxNamed)
+		}
+		c.msg.printf(engine.Error, "interrupted: %d users were not begun: %s", n, named)
+	}
+	all := slices.Collect(maps.Keys(c.exits))
+	if c.out != nil {
+		all = append(all, exitOf(c.out))
+	}
+	exit := engine.Combine(all...)
+	c.msg.print(engine.Info, c.summary())
+	if err := c.last.pay(func() error { return c.print(c.jsonSummary(exit)) }); err != nil && c.out == nil {
+		c.msg.print(engine.Error, err.Error())
+		exit = engine.Combine(exit, exitOf(err))
+	}
+	return exit
+}
+
+func add(to *engine.Side, s engine.Side) {
+	to.Copied += s.Copied
+	to.Bytes += s.Bytes
+	to.Moved += s.Moved
+	to.Expunged += s.Expunged
+	to.Flags += s.Flags
+	to.Renumbered += s.Renumbered
+	to.Created += s.Created
+	to.Renamed += s.Renamed
+	to.Deleted += s.Deleted
+	to.Subscribed += s.Subscribed
+	to.Attributes += s.Attributes
+}
+
+// summary is the one line of -v: how the users ended, and what was done to all.
+func (c *company) summary() string {
+	ends := []string{}
+	for _, exit := range slices.Sorted(maps.Keys(c.exits)) {
+		what := fmt.Sprintf("with status %d", exit)
+		switch {
+		case exit == engine.ExitOK && c.dry:
+			what = "with nothing to do"
+		case exit == engine.ExitOK:
+			what = "equal"
+		case exit == engine.ExitAgain && c.dry:
+			what = "with something to do"
+		}
+		ends = append(ends, fmt.Sprintf("%d %s", c.exits[exit], what))
+	}
+	parts := []string{fmt.Sprintf("%d users: %s", len(c.names), strings.Join(ends, ", "))}
+	if c.dry {
+		parts = append(parts, fmt.Sprintf("%d steps to do", c.steps))
+	} else {
+		parts = append(parts, did(c.sides)...)
+	}
+	parts = append(parts, byRules(c.rules), c.now().Sub(c.start).Round(time.Millisecond).String())
+	return strings.Join(parts, "; ")
+}
+
+// jsonCompany is the last line of --json where there are several users.
+type jsonCompany struct {
+	Exit      int          `json:"exit"`
+	Error     string       `json:"error,omitempty"`
+	Users     int          `json:"users"`
+	Equal     int          `json:"equal"` // users that ended with 0
+	Failed    []failedUser `json:"failed"`
+	NotBegun  []string     `json:"not_begun"`
+	Near      jsonSide     `json:"near"`
+	Far       jsonSide     `json:"far"`
+	Conflicts int          `json:"conflicts"`
+	Steps     int          `json:"steps"`
+	Duration  float64      `json:"duration"` // seconds
+}
+
+// jsonSummary is what is printed after the last user.
+func (c *company) jsonSummary(exit int) string {
+	if !c.json {
+		return ""
+	}
+	conflicts := 0
+	for _, n := range c.rules {
+		conflicts += n
+	}
+	return jsonLine("summary", jsonCompany{
+		Exit: exit, Users: len(c.names), Equal: c.exits[engine.ExitOK], Failed: append([]failedUser{}, c.failed...), NotBegun: append([]string{}, c.notBegun...),
+		Near: jsonSide(c.sides[0]), Far: jsonSide(c.sides[1]), Conflicts: conflicts, Steps: c.steps, Duration: c.now().Sub(c.start).Seconds(),
+	})
+}
+
+// oweSummary says what is printed if the run ends before all users have.
+func (r *syncRun) oweSummary() {
+	r.last.owe(func(exit int, err error) {
+		if r.json {
+			_ = r.print(jsonLine("summary", jsonCompany{Exit: exit, Error: err.Error(), Failed: []failedUser{}, NotBegun: []string{}}))
+		}
+	})
+}

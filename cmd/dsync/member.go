@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"dsync/cmd/internal/argument"
+	"dsync/cmd/internal/choose"
+	"dsync/cmd/internal/config"
+	"dsync/cmd/internal/engine"
+	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/userdb"
+	"dsync/store"
+)
+
+// member is one user of a run.
+type member struct {
+	*syncRun
+	name  string
+	entry *userdb.User // nil: there is no user database
+	vars  *location.Vars
+	say   voice
+}
+
+// member looks a user up; "" is who runs the program, whom no database is asked about.
+func (r *syncRun) member(ctx context.Context, name string) (*member, error) {
+	m := &member{syncRun: r, vars: r.program.vars(name)}
+	m.name = m.vars.User
+	m.say = r.msg.as(m.name)
+	if name == "" {
+		return m, nil
+	}
+	u, err := lookUp(ctx, r.dbs, name)
+	if err != nil || u == nil {
+		return m, err
+	}
+	m.entry = u
+	m.vars.Home = func() (string, error) {
+		if u.Home == "" {
+			return "", fmt.Errorf("the user database (%s) says none", u.From)
+		}
+		return u.Home, nil
+	}
+	return m, nil
+}
+
+// said gives a setting that the user's entry may have, too: -o beats the entry, and
+// the entry the file.
+func (m *member) said(key string) (text string, fromEntry bool) {
+	if m.entry != nil && (!m.set.Said(key) || m.set.FromFile(key)) {
+		text = m.entry.Extra[key]
+		if key == config.MailLocation && text == "" {
+			text = m.entry.Mail
+		}
+		if text != "" {
+			return text, true
+		}
+	}
+	return m.set.Get(key), false
+}
+
+// blame makes an error about a setting one of the user's entry, if that gave it.
+func (m *member) blame(key string, fromEntry bool, err error) error {
+	if err == nil || !fromEntry {
+		return blame(m.set, key, err)
+	}
+	return engine.Fail(engine.ExitConfig, fmt.Errorf("%s in the user database (%s): %w", key, m.entry.From, err))
+}
+
+// destination gives the words that name the far side.
+func (m *member) destination() (words []string, fromEntry bool, err error) {
+	if !m.defaultDest {
+		return m.words, false, nil
+	}
+	text, fromEntry := m.said(config.MailReplica)
+	if text == "" {
+		return nil, false, engine.Fail(engine.ExitConfig, fmt.Errorf("-d: neither a user database nor the configuration says %s", config.MailReplica))
+	}
+	return []string{text}, fromEntry, nil
+}
+
+// far finds the other account.
+func (m *member) far() (location.Location, error) {
+	words, fromEntry, err := m.destination()
+	if err != nil {
+		return location.Location{}, err
+	}
+	l, err := location.Destination(words, m.vars)
+	if m.defaultDest {
+		return l, m.blame(config.MailReplica, fromEntry, err)
+	}
+	return l, asked(err)
+}
+
+// near finds the account that this end is.
+func (m *member) near() (location.Location, error) {
+	text, fromEntry := m.said(config.MailLocation)
+	if text == "" {
+		l, err := location.Home(m.vars)
+		if err != nil && !errors.Is(err, location.ErrNoUser) {
+			err = engine.Fail(engine.ExitConfig, err)
+		}
+		return l, err
+	}
+	l, err := location.OneWord(text, m.vars)
+	return l, m.blame(config.MailLocation, fromEntry, err)
+}
+
+// options gives the options of the user's run. It looks at the disk.
+func (m *member) options() (engine.Options, error) {
+	o := m.base
+	o.User = m.name
+	o.Notice = m.say.print
+	far, err := m.far()
+	if err != nil {
+		return o, err
+	}
+	near, err := m.near()
+	if err != nil {
+		return o, err
+	}
+	if o.DB == nil {
+		if o.ChangeLog, err = m.changeLog(m.set, m.vars); err != nil {
+			return o, err
+		}
+	}
+	o.Near, o.Far = near.String(), far.String()
+	if samePlace(near, far) {
+		return o, usagef("source and destination are the same account: %s", o.Far)
+	}
+	return o, m.names(&o.Filter, !near.FS || !far.FS)
+}
+
+// names gives the filter the mailboxes of -m and -x; with dots, "." is a level, too.
+func (m *member) names(f *engine.Filter, dots bool) error {
+	f.Mailboxes, f.Exclude = nil, nil
+	for _, name := range m.mailboxes {
+		if !choose.IsUse(name) {
+			n, err := choose.Name(name, dots)
+			if err != nil {
+				return usagef("-m: %w", err)
+			}
+			name = string(n)
+		}
+		f.Mailboxes = append(f.Mailboxes, name)
+	}
+	for _, x := range m.exclude {
+		if choose.IsUse(x) {
+			f.Exclude = append(f.Exclude, x)
+			continue
+		}
+		f.Exclude = append(f.Exclude, choose.Mask(x, dots)...)
+	}
+	return nil
+}
+
+// samePlace reports whether two locations name one directory.
+func samePlace(a, b location.Location) bool {
+	if a.Path == b.Path {
+		return true
+	}
+	x, errX := os.Stat(a.Path)
+	y, errY := os.Stat(b.Path)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// run makes the user's run. The report is never nil.
+func (m *member) run(ctx context.Context, o engine.Options) (rep *engine.Report) {
+	if m.calls.asUser == nil {
+		rep = m.calls.run(ctx, o)
+	} else {
+		m.calls.asUser(m.entry, func() { rep = m.calls.run(ctx, o) })
+	}
+	if m.dry && rep.Exit == engine.ExitOK && len(rep.Plan) > 0 {
+		rep.Exit = engine.ExitAgain
+	}
+	if err := argument.State(rep.State); err != nil {
+		rep.Exit, rep.State = engine.ExitInternal, ""
+		rep.Err = errors.Join(rep.Err, fmt.Errorf("internal error: the new %w", err))
+	}
+	return rep
+}
+
+// held reports whether a run did nothing, since somebody else has the account.
+func held(rep *engine.Report) bool {
+	did := rep.Sides
+	for i := range did {
+		did[i].Location = ""
+	}
+	return errors.Is(rep.Err, store.ErrBusy) && did == [2]engine.Side{}
+}
+
+// tell prints errors, warnings and the summary, which has the weight given.
+func (m *member) tell(rep *engine.Report, weight engine.Level) {
+	for _, w := range rep.Warnings {
+		m.say.print(engine.Warning, w)
+	}
+	for _, c := range rep.Conflicts {
+		m.say.print(engine.Debug, c.String())
+	}
+	for _, i := range rep.Again {
+		m.say.print(engine.Warning, i.String()+"; running again mends it")
+	}
+	for _, i := range rep.Skipped {
+		m.say.print(engine.Error, i.String())
+	}
+	if rep.Err != nil {
+		m.say.print(engine.Error, rep.Err.Error())
+	}
+	if m.dry {
+		m.say.printf(weight, "%d steps to do; %s", len(rep.Plan), byRule(rep.Conflicts))
+		return
+	}
+	m.say.print(weight, summary(rep))
+}
