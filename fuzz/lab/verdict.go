@@ -73,21 +73,42 @@ func (v *verdict) presence() {
 	}
 }
 
-// crowded reports whether a mailbox has more of a name than either side had there.
+// crowded reports whether a mailbox has more of a name than it had at either side.
 func (v *verdict) crowded(side int, name string) bool {
-	in := func(l *scenario.Listing, at store.Name) (n int) {
-		for _, b := range l.Mailboxes {
-			for _, m := range b.Messages {
-				if b.Name == at && m.Name == name {
-					n++
-				}
+	in := func(b *scenario.Mailbox) (n int) {
+		if b == nil {
+			return 0
+		}
+		for _, m := range b.Messages {
+			if m.Name == name {
+				n++
 			}
 		}
 		return n
 	}
 	return slices.ContainsFunc(v.after[side].Mailboxes, func(b scenario.Mailbox) bool {
-		return in(v.after[side], b.Name) > max(in(v.before[0], b.Name), in(v.before[1], b.Name))
+		return in(&b) > max(in(v.former(0, side, b)), in(v.former(1, side, b)))
 	})
+}
+
+// former is the mailbox before the run, at side i, that side shows as b now: of its
+// GUID, whatever its path was; else what had its path and is nowhere else now, for two
+// mailboxes that become one keep one GUID. nil: there was none.
+func (v *verdict) former(i, side int, b scenario.Mailbox) *scenario.Mailbox {
+	var named *scenario.Mailbox
+	for j := range v.before[i].Mailboxes {
+		o := &v.before[i].Mailboxes[j]
+		if b.GUID != "" && o.GUID == b.GUID {
+			return o
+		}
+		if o.Name == b.Name {
+			named = o
+		}
+	}
+	if named != nil && named.GUID != "" && slices.ContainsFunc(v.after[side].Mailboxes, func(c scenario.Mailbox) bool { return c.GUID == named.GUID }) {
+		return nil
+	}
+	return named
 }
 
 // lose counts a lost message. It breaks P6, but for what a rule that the run names
