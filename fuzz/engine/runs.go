@@ -161,32 +161,10 @@ func filter(r *scenario.Run) (*merge.Filter, error) {
 	}
 	f := &merge.Filter{}
 	if len(r.Only)+len(r.Except) > 0 {
-		f.Mailbox = func(n store.Name, _ []store.MailboxGUID) bool {
-			return (len(r.Only) == 0 || slices.Contains(r.Only, n)) && !slices.ContainsFunc(r.Except, func(m string) bool { return fits(m, string(n)) })
-		}
+		f.Mailbox = func(n store.Name, _ []store.MailboxGUID) bool { return r.CarriesMailbox(n) }
 	}
 	if r.Since != 0 || r.Before != 0 {
-		f.New = func(m *changelog.Message) bool {
-			return m.Received >= int64(r.Since) && (r.Before == 0 || m.Received < int64(r.Before))
-		}
+		f.New = func(m *changelog.Message) bool { return r.CarriesReceived(scenario.Moment(m.Received)) }
 	}
 	return f, nil
-}
-
-// fits matches * and ?, across levels.
-func fits(mask, name string) bool {
-	for i := range len(mask) {
-		switch {
-		case mask[i] == '*':
-			for j := range len(name) - i + 1 {
-				if fits(mask[i+1:], name[i+j:]) {
-					return true
-				}
-			}
-			return false
-		case i >= len(name) || mask[i] != '?' && mask[i] != name[i]:
-			return false
-		}
-	}
-	return len(mask) == len(name)
 }

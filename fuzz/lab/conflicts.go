@@ -26,7 +26,7 @@ func (v *verdict) uidConflicts() (n int) {
 			}
 			for _, m := range b.Messages {
 				t := v.j.know[v.r[i]].things[isMessage+m.Name]
-				if m.UID == 0 || t == nil || slices.ContainsFunc(o.Messages, func(x scenario.Message) bool { return x.Name == m.Name }) || v.j.loose[isMessage+m.Name] || len(t[place].fresh(seen)) == 0 {
+				if m.UID == 0 || t == nil || slices.ContainsFunc(o.Messages, func(x scenario.Message) bool { return x.Name == m.Name }) || v.loose(isMessage+m.Name) || len(t[place].fresh(seen)) == 0 {
 					continue
 				}
 				if o.UIDValidity > b.UIDValidity || m.UID < o.UIDNext {
@@ -58,7 +58,7 @@ func mailboxAt(l *scenario.Listing, n store.Name) *scenario.Mailbox {
 func (v *verdict) nameConflicts(a, b, both *knowledge) (n int) {
 	at := map[string][]string{}
 	for _, id := range slices.Sorted(maps.Keys(both.things)) {
-		if p := both.things[id][place].values(); strings.HasPrefix(id, isMailbox) && len(p) == 1 && !v.j.loose[id] {
+		if p := both.things[id][place].values(); strings.HasPrefix(id, isMailbox) && len(p) == 1 && !v.loose(id) {
 			at[p[0]] = append(at[p[0]], id)
 		}
 	}

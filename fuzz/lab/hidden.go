@@ -27,7 +27,7 @@ func (p *player) hidden(s scenario.Step) error {
 	}
 	for _, k := range keys {
 		if had[k.register()] || had[k.all()] || k.reg == "*" && had["any "+k.thing] {
-			p.j.loose[k.thing] = true
+			p.j.loosen(p.index(s.At), k.thing)
 		}
 	}
 	for _, k := range keys {
@@ -50,6 +50,9 @@ func (w write) all() string {
 // writes lists the registers that a client's step writes.
 func (p *player) writes(s scenario.Step) ([]write, error) {
 	switch s.Verb {
+	case scenario.Expunge, scenario.Delete:
+		p.j.fewer[p.index(s.At)] = true
+		return nil, nil
 	case scenario.Copy, scenario.Move, scenario.Flag, scenario.Replace, scenario.Subscribe, scenario.Unsubscribe, scenario.Rename, scenario.Attribute:
 	default:
 		return nil, nil
@@ -66,7 +69,7 @@ func (p *player) writes(s scenario.Step) ([]write, error) {
 	case scenario.Subscribe, scenario.Unsubscribe:
 		id := isSubscription + string(s.Mailbox)
 		if slices.Contains(l.Subscribed, s.Mailbox) == (s.Verb == scenario.Subscribe) {
-			p.j.loose[id] = true
+			p.j.loosen(p.index(s.At), id)
 		}
 		return []write{{id, place}}, nil
 	case scenario.Rename, scenario.Attribute:
@@ -82,8 +85,8 @@ func (p *player) writes(s scenario.Step) ([]write, error) {
 		if !holds(l, s.Mailbox, name) {
 			return nil, nil
 		}
-		p.j.loose[id] = true
-		p.j.copied[name]++
+		p.j.loosen(p.index(s.At), id)
+		p.j.copied[p.index(s.At)][name]++
 		return nil, nil
 	case scenario.Move:
 		return []write{{id, place}}, nil

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,13 +17,15 @@ type judge struct {
 	m      *Metrics
 	next   int
 	know   []*knowledge
-	view   []shown          // after the last look or run
-	count  []map[string]int // the same, of names
-	loose  map[string]bool  // things of which only presence is judged
-	made   map[string]int   // messages that clients made of a name
-	gone   map[string]bool  // names of which a client, or a mirror, removed one
-	copied map[string]int   // copies that clients made of a name; a look may not show them
-	apart  bool             // logs were lost: one message may count as two
+	view   []shown                 // after the last look or run
+	count  []map[string]int        // the same, of names
+	loose  []map[string]bool       // things of which only presence is judged where the replica takes part
+	made   map[string]int          // messages that clients made of a name
+	gone   map[string]bool         // names of which a client, or a mirror, removed one
+	copied []map[string]int        // copies that clients made of a name since the last look, which may not show them
+	fewer  []bool                  // clients removed messages since the last look
+	paths  map[string][]store.Name // that a mailbox had, anywhere
+	apart  []bool                  // the replica heard from one whose log was lost: one message may count as two
 	uids   []map[uidKey]string
 	nexts  []map[boxKey]uint32
 	holds  []map[boxKey]string // GUID that a path had under a UIDVALIDITY
@@ -39,11 +42,15 @@ type uidKey struct {
 }
 
 func newJudge(names []string, m *Metrics) *judge {
-	j := &judge{names: names, m: m, loose: map[string]bool{}, made: map[string]int{}, gone: map[string]bool{}, copied: map[string]int{}}
+	j := &judge{names: names, m: m, paths: map[string][]store.Name{}, made: map[string]int{}, gone: map[string]bool{}}
 	for range names {
 		j.know = append(j.know, newKnowledge())
 		j.view = append(j.view, shown{})
 		j.count = append(j.count, map[string]int{})
+		j.loose = append(j.loose, map[string]bool{})
+		j.apart = append(j.apart, false)
+		j.copied = append(j.copied, map[string]int{})
+		j.fewer = append(j.fewer, false)
 		j.uids = append(j.uids, map[uidKey]string{})
 		j.nexts = append(j.nexts, map[boxKey]uint32{})
 		j.holds = append(j.holds, map[boxKey]string{})
@@ -60,6 +67,7 @@ func (j *judge) common(r int, l *scenario.Listing) {
 	}
 	now, count := look(l)
 	j.know[r] = j.know[0].clone()
+	j.noted(now)
 	j.view[r], j.count[r] = now, count
 }
 
@@ -79,17 +87,28 @@ func (j *judge) afresh(l *scenario.Listing) {
 	}
 }
 
-// befall: a log was lost, a store restored. Of what is there now only presence is
-// judged from now on.
+// befall: a log was lost, a store restored. Of what is known now only presence is
+// judged from now on, here and wherever this replica has been since.
 func (j *judge) befall(r int) {
-	j.apart = true
+	j.apart[r] = true
 	for _, k := range j.know {
 		for id := range k.things {
-			j.loose[id] = true
+			j.loosen(r, id)
 		}
 	}
 	j.know[r], j.view[r], j.count[r] = newKnowledge(), shown{}, nil
 	j.uids[r], j.nexts[r], j.holds[r] = map[uidKey]string{}, map[boxKey]uint32{}, map[boxKey]string{}
+}
+
+// loosen has only presence judged of a thing, wherever replica r's word of it counts.
+func (j *judge) loosen(r int, id string) { j.loose[r][id] = true }
+
+// spread has what is in doubt at one of two replicas that met be in doubt at both.
+func (j *judge) spread(a, b int) {
+	maps.Copy(j.loose[a], j.loose[b])
+	maps.Copy(j.loose[b], j.loose[a])
+	j.apart[a] = j.apart[a] || j.apart[b]
+	j.apart[b] = j.apart[a]
 }
 
 // look takes what clients changed at a replica since the last look or run.
@@ -98,13 +117,13 @@ func (j *judge) look(r int, l *scenario.Listing) {
 	k, was := j.know[r], j.view[r]
 	restored := j.count[r] == nil
 	for name, n := range count {
-		if !restored {
-			j.made[name] += max(0, n-j.count[r][name])
-		} else {
+		if restored {
 			j.made[name] = max(j.made[name], n)
+		} else {
+			j.made[name] += max(0, n-j.count[r][name]) + j.unshown(r, name, n)
 		}
 		if n > 1 || j.made[name] > 1 { // there may be two of it, one here and one elsewhere
-			j.loose[isMessage+name] = true
+			j.loosen(r, isMessage+name)
 		}
 	}
 	for name, n := range j.count[r] {
@@ -112,6 +131,7 @@ func (j *judge) look(r int, l *scenario.Listing) {
 			j.gone[name] = true
 		}
 	}
+	j.copied[r], j.fewer[r] = map[string]int{}, false
 	for _, id := range keys(was, now) {
 		t := k.things[id]
 		if t == nil {
@@ -123,7 +143,7 @@ func (j *judge) look(r int, l *scenario.Listing) {
 			continue
 		}
 		if was[id] == nil && t[place] != nil && !strings.HasPrefix(id, isSubscription) {
-			j.loose[id] = true // the same name again
+			j.loosen(r, id) // the same name again
 		}
 		for _, name := range keys(was[id], now[id]) {
 			old, v := was[id][name], now[id][name]
@@ -139,11 +159,30 @@ func (j *judge) look(r int, l *scenario.Listing) {
 	}
 	for id := range now {
 		if restored {
-			j.loose[id] = true // it may be of the past, and others know what became of it
+			j.loosen(r, id) // it may be of the past, and others know what became of it
 		}
 	}
 	j.view[r], j.count[r] = now, count
+	j.noted(now)
 	j.forgive(r, l)
+}
+
+// unshown counts the copies of a name, of which there are n now, that a look does not
+// show: where clients removed messages, it may be all.
+func (j *judge) unshown(r int, name string, n int) int {
+	if j.fewer[r] {
+		return j.copied[r][name]
+	}
+	return max(0, j.copied[r][name]-max(0, n-j.count[r][name]))
+}
+
+// noted notes the paths of mailboxes.
+func (j *judge) noted(now shown) {
+	for id, regs := range now { // any order: each has a list of its own
+		if n := store.Name(regs[place]); strings.HasPrefix(id, isMailbox) && !slices.Contains(j.paths[id], n) {
+			j.paths[id] = append(j.paths[id], n)
+		}
+	}
 }
 
 // forgive forgets the UIDs of a path to which a client brought another mailbox of
@@ -211,7 +250,9 @@ func (j *judge) run(s scenario.Step, r [2]int, before, after [2]*scenario.Listin
 		v.uids(i)
 		v.tree(i)
 		j.view[r[i]], j.count[r[i]] = v.now[i], v.count[i]
+		j.noted(v.now[i])
 	}
+	j.spread(r[0], r[1])
 	return v.broken
 }
 

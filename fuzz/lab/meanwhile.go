@@ -38,6 +38,7 @@ func (v *verdict) client(r int, e engine.Event) {
 	was, before := look(e.Before[0])
 	now, after := look(e.After[0])
 	side := slices.Index(v.r[:], r)
+	v.stirred = v.stirred || side >= 0 && same(e.Before[0], e.After[0]) != ""
 	for _, name := range keys(before, after) {
 		if n := after[name] - before[name]; n > 0 {
 			v.j.made[name] += n
@@ -52,7 +53,7 @@ func (v *verdict) client(r int, e engine.Event) {
 		if maps.Equal(was[id], now[id]) {
 			continue
 		}
-		v.j.loose[id] = true
+		v.j.loosen(r, id)
 		if name, ok := cutMessage(id); ok {
 			v.meddled[name] = true
 		}

@@ -1,13 +1,19 @@
 package lab
 
-import "strings"
+import (
+	"slices"
+	"strings"
 
-// subscription judges one; those of mailboxes that were renamed follow them, so
-// then nothing is said.
-func (v *verdict) subscription(id string, x, y, t thing, changed [2]bool) {
-	if changed[0] || changed[1] {
+	"dsync/store"
+)
+
+// subscription judges one; that of a mailbox which was renamed follows it, so then
+// nothing is said.
+func (v *verdict) subscription(id string, x, y, t thing, moved [2][]store.Name) {
+	name := store.Name(strings.TrimPrefix(id, isSubscription))
+	if touches(moved[0], name) || touches(moved[1], name) {
 		if len(t[place]) > 0 && v.now[0][id] == nil && v.now[1][id] == nil {
-			v.j.loose[id] = true // it followed its mailbox, and does so in later runs
+			v.loosen(id) // it followed its mailbox, and does so in later runs
 		}
 		return
 	}
@@ -21,4 +27,10 @@ func (v *verdict) subscription(id string, x, y, t thing, changed [2]bool) {
 		v.j.m.LostSubscriptions++
 		v.say("P22", "%s was subscribed, and is not any more", strings.TrimPrefix(id, isSubscription))
 	}
+}
+
+// touches reports whether what stands at a name may have been moved by changes at
+// these paths: at the name itself, or above it.
+func touches(paths []store.Name, n store.Name) bool {
+	return slices.ContainsFunc(paths, func(p store.Name) bool { return p == n || n.IsUnder(p) })
 }

@@ -23,15 +23,35 @@ type verdict struct {
 	broken        []string
 	lost          map[string]bool // names already said to be lost
 	meddled       map[string]bool // names that clients touched in the middle of the run
+	stirred       bool            // clients changed something in the middle of the run
 }
 
 func (v *verdict) say(law, format string, args ...any) {
 	v.broken = append(v.broken, law+": "+fmt.Sprintf(format, args...))
 }
 
-// decided reports whether the run names a decision by one of these rules.
-func (v *verdict) decided(rules ...int) bool {
-	return slices.ContainsFunc(v.rep.Conflicts, func(c engine.Conflict) bool { return slices.Contains(rules, c.Rule) })
+// loose reports whether only presence is judged of a thing in this run.
+func (v *verdict) loose(id string) bool { return v.j.loose[v.r[0]][id] || v.j.loose[v.r[1]][id] }
+
+func (v *verdict) loosen(id string) {
+	for _, r := range v.r {
+		v.j.loosen(r, id)
+	}
+}
+
+// decided reports whether the run names a decision about a message by one of these
+// rules.
+func (v *verdict) decided(name string, rules ...int) bool {
+	return slices.ContainsFunc(v.rep.Conflicts, func(c engine.Conflict) bool {
+		return slices.Contains(rules, c.Rule) && slices.ContainsFunc(v.before[:], func(l *scenario.Listing) bool { return guidOf(l, name, c.GUID) })
+	})
+}
+
+// guidOf reports whether a message of a name has a GUID.
+func guidOf(l *scenario.Listing, name, guid string) bool {
+	return guid != "" && slices.ContainsFunc(l.Mailboxes, func(b scenario.Mailbox) bool {
+		return slices.ContainsFunc(b.Messages, func(m scenario.Message) bool { return m.Name == name && m.GUID == guid })
+	})
 }
 
 // presence is what holds of any run: mail that nobody removed is there afterwards,
@@ -57,23 +77,24 @@ func (v *verdict) presence() {
 	for i := range v.r {
 		for _, name := range slices.Sorted(maps.Keys(v.count[i])) {
 			n, most := v.count[i][name], max(v.had[0][name], v.had[1][name])
-			copied := v.j.copied[name]
 			// P9 does not count what the other side had expunged; where a log was lost
 			// nobody knows any more that it is the same.
-			apart := v.j.apart && v.j.gone[name]
+			apart := v.j.apart[v.r[0]] || v.j.apart[v.r[1]]
 			// What a client moves in the middle of a run is seen at both places, until
 			// the next run (P15).
-			if n > v.had[i][name] && !v.meddled[name] && (!v.j.apart && n > v.j.made[name]+copied || n > most && copied == 0 && !apart && v.crowded(i, name)) {
+			if n > v.had[i][name] && !v.meddled[name] && (!apart && n > v.j.made[name] || n > most && !(apart && v.j.gone[name]) && v.crowded(i, name)) {
 				v.j.m.Duplicates += n - max(most, 1)
 				v.say("P9", "%s is %d times at %s, was %d times at %s and %d times at %s", name, n, v.name(i), v.had[0][name], v.name(0), v.had[1][name], v.name(1))
-				v.j.loose[isMessage+name] = true
+				v.loosen(isMessage + name)
 				v.j.made[name] = max(v.j.made[name], n)
 			}
 		}
 	}
 }
 
-// crowded reports whether a mailbox has more of a name than it had at either side.
+// crowded reports whether a mailbox has more of a name than it had at either side, not
+// counting those that moved in: where clients made several, as many as stood here at
+// one side and elsewhere at the other.
 func (v *verdict) crowded(side int, name string) bool {
 	in := func(b *scenario.Mailbox) (n int) {
 		if b == nil {
@@ -87,7 +108,12 @@ func (v *verdict) crowded(side int, name string) bool {
 		return n
 	}
 	return slices.ContainsFunc(v.after[side].Mailboxes, func(b scenario.Mailbox) bool {
-		return in(&b) > max(in(v.former(0, side, b)), in(v.former(1, side, b)))
+		x, y := in(v.former(0, side, b)), in(v.former(1, side, b))
+		most := max(x, y)
+		if v.j.made[name] > 1 {
+			most += min(x, v.had[1][name]-y) + min(y, v.had[0][name]-x)
+		}
+		return in(&b) > most
 	})
 }
 
@@ -119,9 +145,9 @@ func (v *verdict) lose(name, why string) {
 	}
 	v.lost[name] = true
 	v.j.m.LostMessages++
-	v.j.loose[isMessage+name] = true
+	v.loosen(isMessage + name)
 	v.j.gone[name] = true
-	if !v.decided(4, 15, 17, 28) {
+	if !v.decided(name, 4, 15, 17, 28) {
 		v.say("P6", "%s, %s, is lost", name, why)
 	}
 }
@@ -138,10 +164,10 @@ func (v *verdict) whole() {
 	}
 	a, b := v.j.know[v.r[0]], v.j.know[v.r[1]]
 	both := a.merge(b)
-	treeChanged := v.treeWrites(a, b)
+	moved := v.treeWrites(a, b)
 	v.j.m.ConflictsHappened += v.uidConflicts() + v.nameConflicts(a, b, both)
 	for _, id := range keys(both.things, nil) {
-		if v.j.loose[id] {
+		if v.loose(id) {
 			continue
 		}
 		x, y, t := a.things[id], b.things[id], both.things[id]
@@ -149,18 +175,18 @@ func (v *verdict) whole() {
 		case strings.HasPrefix(id, isMessage):
 			v.message(strings.TrimPrefix(id, isMessage), id, x, y, t)
 		case strings.HasPrefix(id, isMailbox):
-			v.mailbox(id, x, y, t, treeChanged)
+			v.mailbox(id, x, y, t, moved)
 		default:
-			v.subscription(id, x, y, t, treeChanged)
+			v.subscription(id, x, y, t, moved)
 		}
 	}
 	v.settle(both)
 	v.j.know[v.r[0]], v.j.know[v.r[1]] = both, both.clone()
 }
 
-// treeWrites says of each side whether it has made changes of the mailbox tree that
-// the other has not seen.
-func (v *verdict) treeWrites(a, b *knowledge) (out [2]bool) {
+// treeWrites lists the paths at which each side changed the mailbox tree, unseen by
+// the other: wherever the mailbox has been.
+func (v *verdict) treeWrites(a, b *knowledge) (out [2][]store.Name) {
 	for i, p := range [2][2]*knowledge{{a, b}, {b, a}} {
 		for id, t := range p[0].things {
 			if !strings.HasPrefix(id, isMailbox) {
@@ -168,7 +194,10 @@ func (v *verdict) treeWrites(a, b *knowledge) (out [2]bool) {
 			}
 			o := p[1].things[id]
 			// Where a run carried a part, or not to its end, nobody knows who has it.
-			out[i] = out[i] || v.j.loose[id] || len(t[place].fresh(p[1].seen)) > 0 || o != nil && len(t[place]) == 0 && len(o[place]) > 0
+			if !v.loose(id) && len(t[place].fresh(p[1].seen)) == 0 && (o == nil || len(t[place]) > 0 || len(o[place]) == 0) {
+				continue
+			}
+			out[i] = append(out[i], v.j.paths[id]...)
 		}
 	}
 	return out
@@ -203,7 +232,7 @@ func (v *verdict) message(name, id string, x, y, t thing) {
 			if k != nil && len(k[place]) == 0 && v.had[i][name] == 0 && v.count[i][name] > 0 {
 				v.j.m.Resurrections++
 				v.say("P8", "%s, removed at %s, came back", name, v.name(i))
-				v.j.loose[id] = true
+				v.loosen(id)
 			}
 		}
 		return
@@ -213,7 +242,7 @@ func (v *verdict) message(name, id string, x, y, t thing) {
 	} else if want := t[place].values(); len(want) == 1 && v.news(x[place], y[place]) && !v.at(id, want[0]) {
 		v.j.m.LostMoves++
 		v.say("P22", "%s was moved, and is elsewhere again", name)
-		v.j.loose[id] = true
+		v.loosen(id)
 	}
 	for _, reg := range keys(t, nil) {
 		if !isFlag(reg) {
@@ -285,7 +314,7 @@ func (v *verdict) at(id, want string) bool {
 }
 
 // mailbox judges one mailbox: that it is there, its name, its attribute.
-func (v *verdict) mailbox(id string, x, y, t thing, changed [2]bool) {
+func (v *verdict) mailbox(id string, x, y, t thing, moved [2][]store.Name) {
 	gone := x != nil && len(x[place]) == 0 || y != nil && len(y[place]) == 0
 	paths := t[place].values()
 	if gone {
@@ -298,27 +327,32 @@ func (v *verdict) mailbox(id string, x, y, t thing, changed [2]bool) {
 		v.j.m.ConflictsHappened++
 		return
 	}
-	if len(paths) != 1 || changed[0] && changed[1] {
+	if len(paths) != 1 {
 		return
 	}
 	there := [2]bool{v.now[0][id] != nil, v.now[1][id] != nil}
+	known := x != nil && y != nil
+	// Both may have changed what stands at its name, or above.
+	contested := touches(moved[0], store.Name(paths[0])) && touches(moved[1], store.Name(paths[0]))
 	switch {
 	case !there[0] && !there[1]:
-		if !v.holds(paths[0]) {
+		// Made apart, it may be one with another now, which may have a new name (rule 11).
+		if (known || len(moved[0]) == 0 || len(moved[1]) == 0) && !v.holds(paths[0]) {
 			v.j.m.LostMailboxes++
 			v.say("P22", "mailbox %s is gone, which nobody deleted", paths[0])
-			v.j.loose[id] = true
+			v.loosen(id)
 		}
-	case v.news(x[place], y[place]) && !v.shows(id, place, paths[0]) && x != nil && y != nil:
+	case known && !contested && v.news(x[place], y[place]) && !v.shows(id, place, paths[0]):
 		v.j.m.LostRenames++
 		v.say("P22", "mailbox %s has lost its new name", paths[0])
-		v.j.loose[id] = true
+		v.loosen(id)
 	}
 	if v.disagree(x[attribute], y[attribute]) {
 		v.j.m.ConflictsHappened++
 	} else if want := t[attribute].values(); len(want) == 1 && v.news(x[attribute], y[attribute]) && (there[0] || there[1]) && !v.shows(id, attribute, want[0]) {
 		v.j.m.LostAttributes++
 		v.say("P22", "the attribute of mailbox %s was set, and is not any more", paths[0])
+		v.loosen(id)
 	}
 }
 

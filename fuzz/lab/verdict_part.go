@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"dsync/fuzz/scenario"
-	"dsync/store"
 )
 
 // What is judged of runs that do not carry everything both ways.
@@ -57,7 +56,7 @@ func (v *verdict) mirrored() {
 func (v *verdict) partial() {
 	run := v.s.Run
 	filtered := len(run.Only)+len(run.Except) > 0 || run.Since != 0 || run.Before != 0
-	if len(run.During) > 0 { // what clients did meanwhile cannot be told from what the run did
+	if v.stirred { // what clients did meanwhile cannot be told from what the run did
 		if v.s.Verb == scenario.Backup {
 			v.mirrored()
 		}
@@ -69,9 +68,12 @@ func (v *verdict) partial() {
 			v.say("P3", "exit status 0, but %s and %s differ: %s", v.name(0), v.name(1), d)
 		}
 	}
-	if len(run.Only) > 0 {
-		for i := range v.r {
-			v.outside(i, run.Only)
+	for i := range v.r {
+		if len(run.Only)+len(run.Except) > 0 {
+			v.outside(i)
+		}
+		if run.Since != 0 || run.Before != 0 {
+			v.older(i)
 		}
 	}
 	if v.s.Verb != scenario.Sync {
@@ -81,11 +83,11 @@ func (v *verdict) partial() {
 }
 
 // outside: mailboxes that a run leaves out hold what they held.
-func (v *verdict) outside(side int, only []store.Name) {
+func (v *verdict) outside(side int) {
 	inside := map[string]bool{}
 	for _, l := range []*scenario.Listing{v.before[0], v.before[1], v.after[0], v.after[1]} {
 		for _, b := range l.Mailboxes {
-			if slices.Contains(only, b.Name) {
+			if v.s.Run.CarriesMailbox(b.Name) {
 				inside[b.GUID] = true
 			}
 		}
@@ -106,6 +108,21 @@ func (v *verdict) outside(side int, only []store.Name) {
 	}
 }
 
+// older: no message comes that was received when the run carries none. Where a store
+// or a log was lost nobody knows by looking which are new.
+func (v *verdict) older(side int) {
+	if v.j.apart[v.r[0]] || v.j.apart[v.r[1]] {
+		return
+	}
+	for _, b := range v.after[side].Mailboxes {
+		for _, m := range b.Messages {
+			if v.had[side][m.Name] == 0 && !v.s.Run.CarriesReceived(m.Received) {
+				v.say("P26", "%s, received %s, came to %s, though it was left out", m.Name, m.Received, v.name(side))
+			}
+		}
+	}
+}
+
 // blur takes a run that does not carry all: of what both sides know differently
 // only presence is judged from now on.
 func (v *verdict) blur() {
@@ -113,7 +130,7 @@ func (v *verdict) blur() {
 	both := a.merge(b)
 	for id := range both.things {
 		if !maps.EqualFunc(a.things[id], b.things[id], func(x, y register) bool { return maps.Equal(x, y) }) {
-			v.j.loose[id] = true
+			v.loosen(id)
 		}
 	}
 	v.j.know[v.r[0]], v.j.know[v.r[1]] = both, both.clone()
