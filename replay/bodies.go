@@ -85,8 +85,9 @@ func (p *Player) Abandon() error {
 // stageAll writes the messages out of sight, several at once.
 func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedItem, error) {
 	type done struct {
-		st  *store.Staged
-		err error
+		st      *store.Staged
+		fetched bool
+		err     error
 	}
 	known, err := p.known(items)
 	if err != nil {
@@ -95,7 +96,7 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 	res := make([]done, len(items))
 	one := func(i int) {
 		if res[i].err = ctx.Err(); res[i].err == nil {
-			res[i].st, res[i].err = p.stage(ctx, b, items[i], known[items[i].Out.Content.GUID])
+			res[i].st, res[i].fetched, res[i].err = p.stage(ctx, b, items[i], known[items[i].Out.Content.GUID])
 		}
 	}
 	if p.Workers > 1 && len(items) > 1 {
@@ -115,7 +116,10 @@ func (p *Player) stageAll(ctx context.Context, b *Box, items []Item) ([]stagedIt
 			continue
 		}
 		out = append(out, stagedItem{items[i], r.st})
-		p.Report.Bytes += r.st.Content.Size
+		if r.fetched {
+			p.Report.Fetched++
+			p.Report.Bytes += r.st.Content.Size
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		var all []*store.Staged
@@ -160,15 +164,14 @@ func (p *Player) known(items []Item) (map[store.GUID]bool, error) {
 }
 
 // stage writes one message: from a copy that the account holds, which can be only
-// where its GUID is known, else from the peer.
-func (p *Player) stage(ctx context.Context, b *Box, it Item, known bool) (*store.Staged, error) {
+// where its GUID is known, else fetched from the peer.
+func (p *Player) stage(ctx context.Context, b *Box, it Item, known bool) (st *store.Staged, fetched bool, err error) {
 	m := store.NewMessage{UID: it.Out.UID, Content: it.Out.Content, Flags: p.In.Policy.Flags(it.Out), Keywords: p.In.Policy.Keywords(it.Out),
 		Received: unixTime(it.Out.Received)}
 	var same []changelog.Dot
-	var err error
 	if known {
 		if same, err = p.Account.ByGUID(it.Out.Content.GUID); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	held := false
@@ -188,24 +191,25 @@ func (p *Player) stage(ctx context.Context, b *Box, it Item, known bool) (*store
 		m.Key = p.Store.ChooseKey("", false)
 		st, err := p.Store.StageLink(ctx, b.Path, m, from, r.Handle)
 		if err == nil {
-			return st, nil
+			return st, false, nil
 		}
 		if !errors.Is(err, store.ErrNoMessage) && !errors.Is(err, store.ErrChanged) {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	body, hint, err := p.open(ctx, it.Out)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer body.Close()
 	if !held && hint != string(m.Content.GUID) {
 		if held, err = p.holdsGUID(store.GUID(hint)); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
 	m.Key = p.Store.ChooseKey(hint, !held)
-	return p.Store.Stage(ctx, b.Path, m, body)
+	st, err = p.Store.Stage(ctx, b.Path, m, body)
+	return st, true, err
 }
 
 func sameContent(a, b store.Content) bool {

@@ -28,9 +28,11 @@ type Failure struct {
 	Err     error
 }
 
-// Report counts what was done and names what was not.
+// Report counts what was done and names what was not. Of the messages Copied, Fetched
+// are those whose bodies came from the peer, of so many Bytes; the others were made of
+// copies that the account had.
 type Report struct {
-	Copied, Bytes, Moved, Expunged, Flags, Renumbered int64
+	Copied, Fetched, Bytes, Moved, Expunged, Flags, Renumbered int64
 	Created, Renamed, Deleted, Subscribed, Attributes int64
 	Failed                                            []Failure
 	Unshown                                           map[store.Name]*Unshown // by mailbox

@@ -226,18 +226,18 @@ func (t Trial) meddle(ops []Op) (err error) {
 // frugal is P23 for a whole run: no body came that was there. Of a run with nothing
 // to do quiet asks.
 func (w *world) frugal(before, after [2]*listing) error {
-	var copied, came int64
+	var fetched, came int64
 	for i, e := range w.last.Ends {
 		for _, r := range e.Reports() {
-			copied += r.Copied
+			fetched += r.Fetched
 		}
 		had := before[i].count()
 		for t, n := range after[i].count() { // any order: a sum
 			came += int64(max(0, n-had[t]))
 		}
 	}
-	if copied > came {
-		return fmt.Errorf("P23: %d messages were taken, where %d came", copied, came)
+	if fetched > came {
+		return fmt.Errorf("P23: %d bodies were taken, where %d came", fetched, came)
 	}
 	return nil
 }

@@ -42,6 +42,15 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// P23: what a client copied on one side and expunged on another crosses to a third as a
+// copy of what is there, though the number of its messages stays the same.
+func TestCopyBesideExpunge(t *testing.T) {
+	const history = "0:cr A; 0:ap A t2; 0=1; 1=2; 0:ex A#2; 1:cp A#0>A"
+	if err := (Trial{Replicas: 3, Policy: merge.Safe, Seed: 351}).Try(mustParse(history)); err != nil {
+		t.Errorf("history: %s\n%v", history, err)
+	}
+}
+
 // Runs of other policies in turn: what one chose is in the log, so that no look, no
 // digest and no plan of the next takes it for a client's work, and all is level once
 // one policy has swept.
