@@ -154,6 +154,7 @@ func runLabSimulate(ctx context.Context, p *program, c *call) (int, error) {
 	s.Progress = p.simulating(s)
 	rep := player.Run(ctx, s)
 	p.msg.clear()
+	p.msg.printf(engine.Info, "%d syncs in %s, %.0f a second", rep.Syncs, rep.Elapsed.Round(time.Second), rep.Speed())
 	if err := p.printSimulated(c, rep); err != nil {
 		return 0, err
 	}
@@ -211,6 +212,7 @@ func (p *program) printSimulated(c *call, rep *simulate.Report) error {
 	out := simulated{Worlds: rep.Worlds, Steps: rep.Steps, Syncs: rep.Syncs, Faulty: rep.Faulty, Seconds: rep.Elapsed.Seconds(), Engines: rep.Engines,
 		Excused: rep.Excused, Skipped: rep.Skipped, Missing: rep.Cells.Missing()}
 	text := rep.Text()
+	var unwritten error
 	if f := rep.Failure; f != nil {
 		seed := f.Outcome.Seed
 		s := f.Small.Scenario.Clone()
@@ -219,17 +221,17 @@ func (p *program) printSimulated(c *call, rep *simulate.Report) error {
 			s.Laws = []string{law}
 		}
 		file := filepath.Join(c.simulate.write, fmt.Sprintf("simulate-%d.txt", seed))
-		if err := os.WriteFile(file, []byte(s.String()), 0o666); err != nil {
-			return err
+		kept := fmt.Sprintf("written to %s; dsync lab run --engine %s %s plays it", file, f.Small.Engine, file)
+		if unwritten = os.WriteFile(file, []byte(s.String()), 0o666); unwritten != nil {
+			file, kept = "", "not written to a file"
 		}
 		out.Broken, out.Seed, out.Says, out.Scenario, out.File, out.Repeat = f.Small.Law(), fmt.Sprint(seed), f.Small.Says(), s.String(), file, c.simulate.repeat(seed)
-		text += fmt.Sprintf("world %d: %s\nmade small: %s\n\n%s\nwritten to %s; dsync lab run --engine %s %s plays it\nrepeat with: %s\nor: go test ./fuzz/simulate -run TestWorlds -seed %d -faults %s\n",
-			seed, f.Outcome.Says(), f.Small.Says(), s, file, f.Small.Engine, file, out.Repeat, seed, c.simulate.faults)
+		text += fmt.Sprintf("world %d: %s\nmade small: %s\n\n%s\n%s\nrepeat with: %s\n", seed, f.Outcome.Says(), f.Small.Says(), s, kept, out.Repeat)
 	}
 	if c.json {
 		text = jsonLine("simulated", out)
 	}
-	return p.print(text)
+	return errors.Join(p.print(text), unwritten)
 }
 
 // simulating draws progress: a line on a terminal, else (-v) a message now and then.
