@@ -33,9 +33,9 @@ type Failure struct {
 // copies that the account had.
 type Report struct {
 	Copied, Fetched, Bytes, Moved, Expunged, Flags, Renumbered int64
-	Created, Renamed, Deleted, Subscribed, Attributes int64
-	Failed                                            []Failure
-	Unshown                                           map[store.Name]*Unshown // by mailbox
+	Created, Renamed, Deleted, Subscribed, Attributes          int64
+	Failed                                                     []Failure
+	Unshown                                                    map[store.Name]*Unshown // by mailbox
 }
 
 // Unshown is what messages of a mailbox were to show, and the mailbox had no room for.
