@@ -72,10 +72,12 @@ type memKind struct {
 	collide bool // several deliveries of one content
 	late    bool // clients give no UIDs
 	oldLogs bool // what is restored is mail, log or both
+	apart   bool // the two ends of a run have frames alone between them
 }
 
 func (k memKind) world(seed uint64, db *logdb.DB) *world {
 	w := newWorld(seed, k.mode, db)
+	w.apart = k.apart
 	id := worlds.Add(1)
 	for i := range k.kind.Replicas {
 		w.add(newMemAccount(fmt.Sprintf("w%d-%d", id, i), seed*16+uint64(i)+1, w.Time, k.late))
@@ -166,6 +168,9 @@ func TestMemory(t *testing.T) {
 		{"restored", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed}, 60},
 		{"old-logs", memKind{kind: pure.Kind{Replicas: 2, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true}, 60},
 		{"old-logs-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 22, Logs: 2}, mode: Mixed, oldLogs: true}, 60},
+		{"apart", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, apart: true}, 120},
+		{"apart-parts", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Parts: true, Direct: true}, mode: Mixed, apart: true}, 60},
+		{"apart-logs", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true, apart: true}, 60},
 	} {
 		t.Run(k.name, func(t *testing.T) { k.k.run(t, k.n) })
 	}

@@ -31,6 +31,10 @@ func (w *world) part(o Op) error {
 	case pure.Backup:
 		po.Direction = merge.Mirror
 	case pure.Half, pure.Partly:
+		if w.apart && w.runs%2 == 0 {
+			w.cut = 1 + w.runs*7%23
+			break
+		}
 		w.faults(o)
 	}
 	res, err := w.pair(a, b, po)

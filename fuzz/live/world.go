@@ -67,6 +67,9 @@ type world struct {
 	nexts []map[boxKey]store.UID
 
 	ownDB   bool                             // closed with the world
+	apart   bool                             // runs are made by two halves
+	cut     int                              // the frame with which the next of them breaks; 0: none
+	frames  int                              // of the last of them
 	excused map[string]int                   // of Trial
 	turn    int                              // runs of a Trial
 	modseqs map[changelog.ReplicaID]*modseqs // after the last run; nil: P11 is not asked
@@ -223,7 +226,7 @@ func (w *world) pair(a, b int, o session.PairOptions) (*session.PairResult, erro
 		}
 		defer st[i].Close()
 	}
-	res, err := session.Pair(bg, w.db, st, o)
+	res, err := w.meet(st, o, state)
 	if w.trace {
 		fmt.Println("run", a, b, err, trouble(res))
 		for i, r := range []int{a, b} {
@@ -250,6 +253,22 @@ func (w *world) pair(a, b int, o session.PairOptions) (*session.PairResult, erro
 			w.auto[key] = s.String()
 		}
 	}
+	return res, err
+}
+
+// meet makes the run: by one process, or as two processes do it.
+func (w *world) meet(st [2]store.Store, o session.PairOptions, state string) (*session.PairResult, error) {
+	if !w.apart || o.Between != nil {
+		return session.Pair(bg, w.db, st, o)
+	}
+	var claim *changelog.State
+	if s, err := changelog.ParseState(state); state != "" && err == nil {
+		claim = &s
+	}
+	cut := w.cut
+	w.cut = 0
+	res, frames, err := Apart(bg, [2]*logdb.DB{w.db, w.db}, st, o, claim, cut)
+	w.frames = frames
 	return res, err
 }
 

@@ -27,6 +27,13 @@ func NewDriver(cfg Config, h *Hello, end End) *Driver {
 	return &Driver{m: New(cfg, h), end: end}
 }
 
+// Met makes a driver for an end that has the other's hello already, and whose own was
+// sent.
+func Met(cfg Config, me, peer *Hello, end End) (*Driver, error) {
+	m, err := met(cfg, me, peer)
+	return &Driver{m: m, end: end}, err
+}
+
 // Next tells what the next Step does: DoReceive waits for the other end, DoStop says
 // that this one is through.
 func (d *Driver) Next() Do {
@@ -100,8 +107,14 @@ func step(ctx context.Context, m *Machine, a Action, end End, conn Conn) error {
 			return err
 		}
 		m.Hashed(hs)
+	case DoPlan:
+		needs, err := end.Plan(ctx, a.Result, a.Side)
+		if err != nil {
+			return err
+		}
+		m.Planned(needs)
 	case DoTree:
-		if err := end.Tree(ctx, a.Result, a.Side); err != nil {
+		if err := end.Tree(ctx); err != nil {
 			return err
 		}
 		m.Played()

@@ -27,6 +27,7 @@ const (
 	KindReady
 	KindFed
 	KindReport
+	KindLock // before hello, between two processes
 )
 
 // Frame is one message between two ends. Only the fields of its kind are set.
@@ -37,8 +38,9 @@ type Frame struct {
 	Delta  *Delta
 	More   *More
 	Hashes []HeaderHash
-	Plan   replay.Hash
+	Plan   *Plan
 	Report *Report
+	Lock   *Lock
 }
 
 // Hello is how an end introduces itself.
@@ -57,6 +59,9 @@ type Hello struct {
 	Whole bool
 	// Source: this end is the source of a run in one direction.
 	Source bool
+	// Claim is where the other end stood after the last run, says the state that this
+	// end was given; nil: there is none.
+	Claim *changelog.Side
 }
 
 // Key is the order in which a large run goes through the messages: by the path
@@ -100,6 +105,12 @@ type HeaderHash struct {
 	Hash store.HeaderHash
 }
 
+// Plan is what an end came to.
+type Plan struct {
+	Hash  replay.Hash // of the merged result
+	Needs bool        // this end will ask for bodies
+}
+
 // Report is what became of the plan at one end.
 type Report struct {
 	Failed   uint64
@@ -122,7 +133,7 @@ func (f *Frame) Encode() []byte {
 	switch f.Kind {
 	case KindHello:
 		h := f.Hello
-		b = pack.Uint(pack.Array(b, 13), h.Version)
+		b = pack.Uint(pack.Array(b, 14), h.Version)
 		b = pack.Uint(pack.Uint(b, uint64(h.Replica.ID)), uint64(h.Replica.Epoch))
 		b = pack.Uint(pack.Uint(pack.Uint(b, h.Seq), h.Position.Seq), uint64(h.Position.Tag))
 		b = pack.Uint(pack.Int(b, h.Clock.Time), uint64(h.Clock.Count))
@@ -130,7 +141,7 @@ func (f *Frame) Encode() []byte {
 		b = pack.Bytes(b, changelog.AppendSeen(nil, &h.Seen))
 		b = pack.Bytes(b, h.Digest[:])
 		b = pack.String(b, h.Run)
-		b = pack.Bool(pack.Bool(b, h.Whole), h.Source)
+		b = appendClaim(pack.Bool(pack.Bool(b, h.Whole), h.Source), h.Claim)
 	case KindRange:
 		b = pack.Bool(pack.Array(b, 3), f.Range.Many)
 		b = pack.String(pack.String(b, f.Range.Upto.Path), f.Range.Upto.GUID)
@@ -145,7 +156,9 @@ func (f *Frame) Encode() []byte {
 			b = pack.Bytes(b, h.Hash[:])
 		}
 	case KindPlan:
-		b = pack.Bytes(b, f.Plan[:])
+		b = pack.Bool(pack.Bytes(pack.Array(b, 2), f.Plan.Hash[:]), f.Plan.Needs)
+	case KindLock:
+		b = pack.String(pack.Uint(pack.Array(b, 2), uint64(f.Lock.Turn)), f.Lock.Place)
 	case KindReport:
 		r := f.Report
 		b = pack.Uint(pack.Array(b, 5), r.Failed)
@@ -156,6 +169,35 @@ func (f *Frame) Encode() []byte {
 		b = pack.Array(b, 0)
 	}
 	return b
+}
+
+func appendClaim(b []byte, c *changelog.Side) []byte {
+	if c == nil {
+		return pack.Array(b, 0)
+	}
+	b = pack.Uint(pack.Uint(pack.Array(b, 4), uint64(c.Replica.ID)), uint64(c.Replica.Epoch))
+	return pack.Uint(pack.Uint(b, c.Seq), uint64(c.Tag))
+}
+
+func decodeClaim(r *pack.Reader) *changelog.Side {
+	switch r.Array(4, 1) {
+	case 0:
+		return nil
+	case 4:
+		id := changelog.Replica{ID: changelog.ReplicaID(r.Uint64()), Epoch: r.Uint32()}
+		return &changelog.Side{Replica: id, Position: changelog.Position{Seq: r.Uint64(), Tag: changelog.Tag(r.Uint64())}}
+	}
+	r.Fail("a claim has 4 fields")
+	return nil
+}
+
+// kindOf gives the kind of an encoded frame; 0 if it is none.
+func kindOf(b []byte) Kind {
+	r := pack.New(b, "frame")
+	if r.Fields(2); !r.OK() {
+		return 0
+	}
+	return Kind(r.Uint(255))
 }
 
 func appendMessages(b []byte, ms []*changelog.Message) []byte {
@@ -209,9 +251,15 @@ func Decode(b []byte) (*Frame, error) {
 	case KindHashes:
 		f.Hashes, err = decodeHashes(&r)
 	case KindPlan:
-		copyFixed(&r, f.Plan[:])
+		r.Fields(2)
+		f.Plan = &Plan{}
+		copyFixed(&r, f.Plan.Hash[:])
+		f.Plan.Needs = r.Bool()
 	case KindReport:
 		f.Report, err = decodeReport(&r)
+	case KindLock:
+		r.Fields(2)
+		f.Lock = &Lock{Turn(r.Uint(uint64(TurnRelease))), r.String(MaxPlace)}
 	case KindReady, KindFed:
 		r.Fields(0)
 	default:
@@ -233,7 +281,7 @@ func copyFixed(r *pack.Reader, dst []byte) {
 }
 
 func decodeHello(r *pack.Reader) (*Hello, error) {
-	r.Fields(13)
+	r.Fields(14)
 	h := &Hello{Version: r.Uint64()}
 	h.Replica = changelog.Replica{ID: changelog.ReplicaID(r.Uint64()), Epoch: r.Uint32()}
 	h.Seq = r.Uint64()
@@ -244,6 +292,7 @@ func decodeHello(r *pack.Reader) (*Hello, error) {
 	copyFixed(r, h.Digest[:])
 	h.Run = r.String(maxRun)
 	h.Whole, h.Source = r.Bool(), r.Bool()
+	h.Claim = decodeClaim(r)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}

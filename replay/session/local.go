@@ -21,7 +21,8 @@ type End interface {
 	Load(ctx context.Context, none bool, upto Key) (*Delta, error)
 	More(ctx context.Context, ids []changelog.Dot, nodes []store.MailboxGUID) ([]*changelog.Message, error)
 	Hashes(ctx context.Context, ids []changelog.Dot) ([]HeaderHash, error)
-	Tree(ctx context.Context, r *merge.Result, side int) error
+	Plan(ctx context.Context, r *merge.Result, side int) (needs bool, err error)
+	Tree(ctx context.Context) error
 	Bodies(ctx context.Context) error
 	Rest(ctx context.Context) (*Report, func(string) bool, error)
 	Commit(ctx context.Context, c *Commit) error
@@ -50,6 +51,7 @@ type Local struct {
 	held    []Held // by mailbox
 	behind  bool   // the store shows less than the log has: see behindLog
 	due     []due  // what is still to be looked at, by key; nil: not listed yet
+	taken   int    // how much of due this part looks at; -1: it is to be listed anew
 	// Over all parts of a run:
 	enter, hold changelog.Dots
 	failed      uint64
@@ -198,7 +200,7 @@ func (l *Local) Load(_ context.Context, none bool, upto Key) (*Delta, error) {
 	l.records = map[changelog.Dot]*logdb.Record{}
 	d := &Delta{Tree: l.Look.Tree.Clone(), Held: l.held}
 	if none {
-		l.due = nil // paths may change: list anew for the next part
+		l.taken = -1 // paths may change
 		return d, nil
 	}
 	n := len(l.due)
@@ -214,7 +216,7 @@ func (l *Local) Load(_ context.Context, none bool, upto Key) (*Delta, error) {
 	for i, x := range l.due[:n] {
 		ids[i] = x.id
 	}
-	l.due = l.due[n:]
+	l.taken = n
 	return d, l.read(ids, func(r *logdb.Record) error {
 		d.Messages = append(d.Messages, l.note(r))
 		return nil
@@ -291,24 +293,31 @@ func (l *Local) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, stri
 	return rc, l.Rec.Store().KeyOf(r.Handle), err
 }
 
-// Tree implements End.
-func (l *Local) Tree(ctx context.Context, r *merge.Result, side int) error {
+// Plan implements End. It writes nothing.
+func (l *Local) Plan(ctx context.Context, r *merge.Result, side int) (needs bool, err error) {
 	l.Result, l.Side = r, side
 	in := replay.Input{Before: l.Look.Tree, Layout: l.Look.Layout, After: r.After[side], Records: l.records, Policy: l.Policy,
 		Live: l.rest(), Held: l.live, Absent: l.absent}
 	if (l.Look.Restored || l.behind) && len(l.reports) == 0 {
 		if err := l.restored(ctx, &in); err != nil {
-			return err
+			return false, err
 		}
 	}
-	var err error
-	l.Player, err = replay.NewPlayer(l.Rec.Store(), l.Rec.Account(), in, l.Now, l.Peer)
-	if err != nil || l.DryRun || l.ReadOnly {
-		return err
+	if l.Player, err = replay.NewPlayer(l.Rec.Store(), l.Rec.Account(), in, l.Now, l.Peer); err != nil {
+		return false, err
 	}
 	l.Player.Progress = l.Progress
 	if l.Workers > 0 {
 		l.Player.Workers = l.Workers
+	}
+	adds := slices.ContainsFunc(l.Player.Plan.Boxes, func(b *replay.Box) bool { return len(b.Adds) > 0 })
+	return adds && !l.DryRun && !l.ReadOnly, nil
+}
+
+// Tree implements End.
+func (l *Local) Tree(ctx context.Context) error {
+	if l.DryRun || l.ReadOnly {
+		return nil
 	}
 	return l.Player.Tree(ctx)
 }
@@ -396,6 +405,11 @@ func (l *Local) Advance() {
 	if !l.ReadOnly && l.Player.In.After.Tree != nil {
 		l.Look.Tree = l.Player.Standing()
 		l.Look.Layout = l.Look.Tree.Layout(l.Player.Held())
+	}
+	if l.taken < 0 {
+		l.due = nil
+	} else {
+		l.due = l.due[l.taken:]
 	}
 	l.Look.Mailboxes = nil // they were changed
 	l.records, l.Player, l.Result = nil, nil, nil

@@ -8,7 +8,6 @@ import (
 
 	"dsync/changelog"
 	"dsync/merge"
-	"dsync/replay"
 	"dsync/store"
 )
 
@@ -23,7 +22,8 @@ const (
 	DoLoad                  // Action.None, Action.Upto: Machine.Loaded
 	DoMore                  // Action.IDs, Action.Nodes: Machine.LoadedMore
 	DoHash                  // Action.IDs: Machine.Hashed
-	DoTree                  // Action.Result: Machine.Played
+	DoPlan                  // Action.Result, Action.Side: Machine.Planned
+	DoTree                  // Machine.Played
 	DoBodies                // Machine.Played
 	DoRest                  // Machine.Finished
 	DoCommit                // Action.Commit: Machine.Played
@@ -72,7 +72,7 @@ type Outcome struct {
 	Peer      changelog.Replica
 	PeerNow   int64
 	Far       []string // stamps far ahead of every clock
-	Trips     int
+	Trips     int      // how often this end waited for an answer
 }
 
 // Errors of a session.
@@ -90,38 +90,51 @@ type Config struct {
 	Direction merge.Direction
 	Filter    *merge.Filter
 	First     bool // the first part of the run
-	Starter   bool // this end started the run (the negative controls look)
+	Starter   bool // this end started the run: it speaks first (and the negative controls look)
 	DryRun    bool // stop when the plan is known
 }
 
 // Machine is one end of a session. It does no I/O.
 type Machine struct {
-	cfg     Config
-	me      *Hello
-	peer    *Hello
-	queue   []Action
-	phase   Kind // the frame waited for
-	own     *Delta
-	theirs  *Delta
-	rng     *Range
-	have    map[changelog.Dot]bool // own origins in the working set
-	news    []*changelog.Message   // the peer's messages not yet looked up here
-	whole   bool                   // NeedWhole was asked
-	leveled bool                   // unlike was asked
-	sentNo  bool                   // my last More was empty
-	gotNo   bool                   // the peer's was
-	result  *merge.Result
-	report  *Report
-	failed  func(string) bool
-	out     Outcome
+	cfg    Config
+	me     *Hello
+	peer   *Hello
+	queue  []Action
+	phase  Kind // the frame waited for
+	asked  bool // something was sent since the last frame came
+	own    *Delta
+	theirs *Delta
+	rng    *Range
+	early  bool                   // the delta went before the peer's range was known
+	skip   bool                   // the peer's first delta went too early
+	have   map[changelog.Dot]bool // own origins in the working set
+	news   []*changelog.Message   // the peer's messages not yet looked up here
+	nodes  []store.MailboxGUID    // mailboxes to be loaded whole with the next More
+	turns  int                    // Mores sent and received in this round
+	level  bool                   // unlike was asked
+	first  bool                   // this end speaks first about plans
+	result *merge.Result
+	needs  [2]bool // this end, the peer: bodies
+	report *Report
+	failed func(string) bool
+	out    Outcome
 }
 
 // New makes a machine for an end that introduces itself by h.
 func New(cfg Config, h *Hello) *Machine {
-	m := &Machine{cfg: cfg, me: h, phase: KindHello}
-	m.send(&Frame{Kind: KindHello, Hello: h})
-	m.want()
+	m := &Machine{cfg: cfg, me: h}
+	if cfg.Starter {
+		m.send(&Frame{Kind: KindHello, Hello: h})
+	}
+	m.want(KindHello)
 	return m
+}
+
+// met makes a machine for an end that has the other's hello already, and whose own
+// was sent.
+func met(cfg Config, me, peer *Hello) (*Machine, error) {
+	m := &Machine{cfg: cfg, me: me}
+	return m, m.meet(peer)
 }
 
 // Next gives the next action.
@@ -131,7 +144,11 @@ func (m *Machine) Next() Action {
 	}
 	a := m.queue[0]
 	m.queue = m.queue[1:]
-	if a.Do == DoSend {
+	switch {
+	case a.Do == DoSend:
+		m.asked = true
+	case a.Do == DoReceive && m.asked:
+		m.asked = false
 		m.out.Trips++
 	}
 	return a
@@ -142,8 +159,11 @@ func (m *Machine) Outcome() *Outcome { return &m.out }
 
 func (m *Machine) do(a Action)   { m.queue = append(m.queue, a) }
 func (m *Machine) send(f *Frame) { m.do(Action{Do: DoSend, Frame: f}) }
-func (m *Machine) want()         { m.do(Action{Do: DoReceive}) }
-func (m *Machine) side() int     { return sideOf(m.me, m.peer) }
+func (m *Machine) want(k Kind) {
+	m.phase = k
+	m.do(Action{Do: DoReceive})
+}
+func (m *Machine) side() int { return sideOf(m.me, m.peer) }
 func sideOf(me, peer *Hello) int {
 	if me.Replica.Compare(peer.Replica) < 0 {
 		return 0
@@ -162,29 +182,16 @@ func (m *Machine) Receive(f *Frame) error {
 	case KindRange:
 		m.ranges(f.Range)
 	case KindDelta:
-		m.theirs = f.Delta
-		m.news = f.Delta.Messages
-		m.phase = KindMore
-		m.more()
+		m.delta(f.Delta)
 	case KindMore:
-		m.gotNo = len(f.More.Messages) == 0
-		m.theirs.Messages = append(m.theirs.Messages, f.More.Messages...)
-		m.news = f.More.Messages
-		if m.gotNo && m.sentNo {
-			m.level()
-			return nil
-		}
-		m.more()
+		m.heard(f.More.Messages)
 	case KindHashes:
-		m.setHashes(m.theirs.Messages, f.Hashes)
-		m.merge()
+		m.hashed(f.Hashes)
 	case KindPlan:
 		return m.plan(f.Plan)
 	case KindReady:
-		m.phase = KindFed
 		m.do(Action{Do: DoBodies})
 	case KindFed:
-		m.phase = KindReport
 		m.do(Action{Do: DoRest})
 	case KindReport:
 		m.commit(f.Report)
@@ -193,6 +200,13 @@ func (m *Machine) Receive(f *Frame) error {
 }
 
 func (m *Machine) hello(h *Hello) error {
+	if !m.cfg.Starter {
+		m.send(&Frame{Kind: KindHello, Hello: m.me})
+	}
+	return m.meet(h)
+}
+
+func (m *Machine) meet(h *Hello) error {
 	m.peer = h
 	m.out.Peer, m.out.PeerNow = h.Replica, h.Now
 	m.out.Positions = [2]changelog.Position{m.me.Position, h.Position}
@@ -204,28 +218,40 @@ func (m *Machine) hello(h *Hello) error {
 	case h.Replica == m.me.Replica:
 		return ErrSelf
 	}
-	whole := h.Whole || m.me.Whole
-	if m.cfg.First && !whole && h.Digest == m.me.Digest && h.Seen.Dots.Equal(&m.me.Seen.Dots) {
+	if m.cfg.First && quiet(m.me, h) {
 		m.out.Quiet, m.out.Equal = true, true
 		return nil
 	}
-	m.phase = KindRange
-	m.do(Action{Do: DoRange, Seen: &h.Seen.Dots, Whole: whole})
+	m.do(Action{Do: DoRange, Seen: &h.Seen.Dots, Whole: h.Whole || m.me.Whole})
 	return nil
 }
 
-// Ranged takes how far this end would like to come.
+// quiet reports whether two ends that introduced themselves so have nothing to say
+// to each other.
+func quiet(a, b *Hello) bool {
+	return !a.Whole && !b.Whole && a.Digest == b.Digest && a.Seen.Dots.Equal(&b.Seen.Dots)
+}
+
+// Ranged takes how far this end would like to come. The end that did not start
+// sends what there is at once, if it is not much: it is rare that the other has more
+// than one part holds, and the frame comes a round trip earlier.
 func (m *Machine) Ranged(r *Range) {
 	m.rng = r
 	m.send(&Frame{Kind: KindRange, Range: r})
-	m.want()
+	if !m.cfg.Starter && r.all() {
+		m.early = true
+		m.do(Action{Do: DoLoad})
+		return
+	}
+	m.want(KindRange)
 }
+
+func (r *Range) all() bool { return !r.Many && r.Upto == Key{} }
 
 // ranges settles how much this part of the run takes on. Where there is too much
 // for one part the first settles the tree alone, so that both ends have the same
 // paths to go by.
 func (m *Machine) ranges(theirs *Range) {
-	m.phase = KindDelta
 	a := Action{Do: DoLoad, Upto: m.rng.Upto}
 	switch {
 	case m.cfg.First && (m.rng.Many || theirs.Many):
@@ -234,6 +260,13 @@ func (m *Machine) ranges(theirs *Range) {
 		a.Upto = theirs.Upto
 	}
 	m.out.More = m.out.More || a.Upto != Key{}
+	limited := a.None || a.Upto != Key{}
+	m.skip = m.cfg.Starter && theirs.all() && limited
+	if m.early && !limited {
+		m.want(KindDelta)
+		return
+	}
+	m.early = false
 	m.do(a)
 }
 
@@ -243,7 +276,11 @@ func (m *Machine) Loaded(d *Delta) {
 	m.have = map[changelog.Dot]bool{}
 	m.noteOwn(d.Messages)
 	m.send(&Frame{Kind: KindDelta, Delta: d})
-	m.want()
+	if m.early {
+		m.want(KindRange)
+		return
+	}
+	m.want(KindDelta)
 }
 
 func (m *Machine) noteOwn(ms []*changelog.Message) {
@@ -254,93 +291,17 @@ func (m *Machine) noteOwn(ms []*changelog.Message) {
 	}
 }
 
-// more asks for the counterparts of what the peer sent last, and once for all of
-// the mailboxes that must be whole.
-func (m *Machine) more() {
-	a := Action{Do: DoMore}
-	for _, x := range m.news {
-		for _, o := range x.Origins {
-			if !m.have[o.Dot] {
-				a.IDs = append(a.IDs, o.Dot)
-			}
-		}
-	}
-	if !m.whole {
-		m.whole = true
-		sa, sb := m.sides()
-		a.Nodes = merge.NeedWhole(sa, sb, m.options())
-	}
-	m.do(a)
-}
-
-// level asks once for all of the mailboxes that differ for a reason nobody has seen.
-func (m *Machine) level() {
-	if m.leveled {
-		m.hashes()
+// delta takes what the peer has that this end has not seen.
+func (m *Machine) delta(d *Delta) {
+	if m.skip {
+		m.skip = false
+		m.want(KindDelta)
 		return
 	}
-	m.leveled = true
-	if nodes := m.unlike(); len(nodes) > 0 {
-		m.do(Action{Do: DoMore, Nodes: nodes})
-		return
-	}
-	m.hashes()
-}
-
-// LoadedMore takes the counterparts.
-func (m *Machine) LoadedMore(ms []*changelog.Message) {
-	ms = slices.DeleteFunc(ms, func(x *changelog.Message) bool { return m.have[x.ID()] })
-	m.noteOwn(ms)
-	m.own.Messages = append(m.own.Messages, ms...)
-	m.sentNo = len(ms) == 0
-	m.send(&Frame{Kind: KindMore, More: &More{ms}})
-	m.want()
-}
-
-// hashes asks for the header hashes of own messages whose GUID the peer brings in
-// too, where both lack one.
-func (m *Machine) hashes() {
-	guids := map[store.GUID]bool{}
-	theirs := map[changelog.Dot]bool{}
-	for _, x := range m.theirs.Messages {
-		if x.Live() {
-			guids[x.Content.GUID] = true
-		}
-		for _, o := range x.Origins {
-			theirs[o.Dot] = true
-		}
-	}
-	a := Action{Do: DoHash}
-	for _, x := range m.own.Messages {
-		shared := slices.ContainsFunc(x.Origins, func(w changelog.Write) bool { return theirs[w.Dot] })
-		if x.Live() && !shared && guids[x.Content.GUID] && x.Content.Hash == (store.HeaderHash{}) {
-			a.IDs = append(a.IDs, x.ID())
-		}
-	}
-	m.phase = KindHashes
-	m.do(a)
-}
-
-// Hashed takes the hashes.
-func (m *Machine) Hashed(hs []HeaderHash) {
-	m.setHashes(m.own.Messages, hs)
-	m.send(&Frame{Kind: KindHashes, Hashes: hs})
-	m.want()
-}
-
-func (m *Machine) setHashes(ms []*changelog.Message, hs []HeaderHash) {
-	if len(hs) == 0 {
-		return
-	}
-	by := map[changelog.Dot]store.HeaderHash{}
-	for _, h := range hs {
-		by[h.ID] = h.Hash
-	}
-	for _, x := range ms {
-		if h, ok := by[x.ID()]; ok {
-			x.Content.Hash = h
-		}
-	}
+	m.theirs = d
+	m.news = d.Messages
+	sa, sb := m.sides()
+	m.round(merge.NeedWhole(sa, sb, m.options()), m.cfg.Starter)
 }
 
 // sides gives both ends' working sets in the order of the replicas.
@@ -397,45 +358,4 @@ func Minter(h *Hello, now int64) changelog.Mint {
 		clock.Observe(s, now)
 		return changelog.Write{Dot: changelog.Dot{Replica: h.Replica, Seq: seq}, Stamp: s}
 	}
-}
-
-func (m *Machine) merge() {
-	a, b := m.sides()
-	m.result = merge.Merge(a, b, m.options())
-	m.out.Compared = int64(max(len(m.own.Messages), len(m.theirs.Messages)))
-	m.out.Decisions, m.out.Waiting, m.out.LeftOut = m.result.Decisions, m.result.Waiting, m.result.LeftOut
-	m.phase = KindPlan
-	m.send(&Frame{Kind: KindPlan, Plan: replay.HashOf(m.result)})
-	m.want()
-}
-
-func (m *Machine) plan(theirs replay.Hash) error {
-	if theirs != replay.HashOf(m.result) {
-		return ErrPlans
-	}
-	m.phase = KindReady
-	m.do(Action{Do: DoTree, Result: m.result, Side: m.side()})
-	return nil
-}
-
-// Played tells that Tree or Bodies is done.
-func (m *Machine) Played() {
-	switch m.phase {
-	case KindReady:
-		if m.cfg.DryRun {
-			return
-		}
-		m.send(&Frame{Kind: KindReady})
-		m.want()
-	case KindFed:
-		m.send(&Frame{Kind: KindFed})
-		m.want()
-	}
-}
-
-// Finished takes what became of the plan here.
-func (m *Machine) Finished(r *Report, failed func(string) bool) {
-	m.report, m.failed = r, failed
-	m.send(&Frame{Kind: KindReport, Report: r})
-	m.want()
 }

@@ -5,7 +5,72 @@ import (
 
 	"dsync/changelog"
 	"dsync/merge"
+	"dsync/replay"
 )
+
+func (m *Machine) merge() {
+	a, b := m.sides()
+	m.result = merge.Merge(a, b, m.options())
+	m.out.Compared = int64(max(len(m.own.Messages), len(m.theirs.Messages)))
+	m.out.Decisions, m.out.Waiting, m.out.LeftOut = m.result.Decisions, m.result.Waiting, m.result.LeftOut
+	m.do(Action{Do: DoPlan, Result: m.result, Side: m.side()})
+}
+
+// Planned tells that this end knows what it has to do, and whether it will ask for
+// bodies.
+func (m *Machine) Planned(needs bool) {
+	m.needs[0] = needs
+	if m.first {
+		m.sendPlan()
+	}
+	m.want(KindPlan)
+}
+
+func (m *Machine) sendPlan() {
+	m.send(&Frame{Kind: KindPlan, Plan: &Plan{Hash: replay.HashOf(m.result), Needs: m.needs[0]}})
+}
+
+func (m *Machine) plan(theirs *Plan) error {
+	if theirs.Hash != replay.HashOf(m.result) {
+		return ErrPlans
+	}
+	m.needs[1] = theirs.Needs
+	if !m.first {
+		m.sendPlan()
+	}
+	m.phase = 0
+	if !m.cfg.DryRun {
+		m.do(Action{Do: DoTree})
+	}
+	return nil
+}
+
+// Played tells that Tree or Bodies is done. An end that needs no bodies, or whose
+// peer does not, waits for no word about them.
+func (m *Machine) Played() {
+	tree := m.phase == 0
+	switch {
+	case tree && m.needs[1]:
+		m.send(&Frame{Kind: KindReady})
+	case !tree:
+		m.send(&Frame{Kind: KindFed})
+	}
+	switch {
+	case tree && m.needs[0]:
+		m.want(KindReady)
+	case m.needs[1]:
+		m.want(KindFed)
+	default:
+		m.do(Action{Do: DoRest})
+	}
+}
+
+// Finished takes what became of the plan here.
+func (m *Machine) Finished(r *Report, failed func(string) bool) {
+	m.report, m.failed = r, failed
+	m.send(&Frame{Kind: KindReport, Report: r})
+	m.want(KindReport)
+}
 
 func (m *Machine) commit(peer *Report) {
 	m.phase = 0

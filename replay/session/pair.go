@@ -103,9 +103,9 @@ func PairLogs(ctx context.Context, db [2]*logdb.DB, st [2]store.Store, o PairOpt
 	return res, talk(ctx, recs, o, res)
 }
 
-func (o *PairOptions) readOnly(i int) bool {
-	return o.DryRun || o.Direction != merge.TwoWay && i == o.Source
-}
+func (o *PairOptions) readOnly(i int) bool { return o.DryRun || o.source(i) }
+
+func (o *PairOptions) source(i int) bool { return o.Direction != merge.TwoWay && i == o.Source }
 
 // lockBoth locks both stores, always in the same order, so that two runs that
 // start from either end do not wait for each other.
@@ -227,7 +227,7 @@ func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o P
 		if hello[i], err = res.Ends[i].Hello(ctx, o.Run); err != nil {
 			return false, err
 		}
-		hello[i].Source = o.Direction != merge.TwoWay && i == o.Source
+		hello[i].Source = o.source(i)
 		tags[i] = r.Account().Meta().Tags
 		*whole = *whole || first && hello[i].Whole
 	}
@@ -266,25 +266,29 @@ func (res *PairResult) note(out *Outcome) {
 	res.Outcome = out
 }
 
-// marks rewrites the mark of each store that the run wrote to, also of a run that
-// was stopped; a store older than its log stays so until a run has brought it up.
+// marks rewrites the marks of both stores.
 func marks(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o PairOptions, done bool) error {
-	var errs []error
-	for i, e := range res.Ends {
-		if e.ReadOnly && done && res.Looks[i].Braked == "" {
-			errs = append(errs, recs[i].ForgetMark())
-		}
-		if restored := res.Looks[i].Restored; o.DryRun || e.ReadOnly || restored && !done {
-			continue
-		} else if restored {
-			res.Changed[i] = true
-		}
-		for _, r := range e.Reports() {
-			res.Changed[i] = res.Changed[i] || r.Wrote()
-		}
-		if res.Changed[i] || res.Looks[i].Events > 0 {
-			errs = append(errs, recs[i].PutMark(context.WithoutCancel(ctx)))
-		}
+	return errors.Join(res.mark(ctx, recs[0], 0, o, done), res.mark(ctx, recs[1], 1, o, done))
+}
+
+// mark rewrites the mark of a store that the run wrote to, also of a run that was
+// stopped; a store older than its log stays so until a run has brought it up.
+func (res *PairResult) mark(ctx context.Context, rec *recorder.Recorder, i int, o PairOptions, done bool) error {
+	var err error
+	e := res.Ends[i]
+	if e.ReadOnly && done && res.Looks[i].Braked == "" {
+		err = rec.ForgetMark()
 	}
-	return errors.Join(errs...)
+	if restored := res.Looks[i].Restored; o.DryRun || e.ReadOnly || restored && !done {
+		return err
+	} else if restored {
+		res.Changed[i] = true
+	}
+	for _, r := range e.Reports() {
+		res.Changed[i] = res.Changed[i] || r.Wrote()
+	}
+	if res.Changed[i] || res.Looks[i].Events > 0 {
+		err = errors.Join(err, rec.PutMark(context.WithoutCancel(ctx)))
+	}
+	return err
 }
