@@ -19,6 +19,13 @@ type Bodies interface {
 	Open(ctx context.Context, id changelog.Dot) (body io.ReadCloser, key string, err error)
 }
 
+// Wanter is what Bodies may be besides, where the peer is far away: it is told which
+// bodies will be opened, in that order, before any is. A body that it was not told of
+// may be opened all the same, and one that it was told of need not be.
+type Wanter interface {
+	Want(ids []changelog.Dot) error
+}
+
 // Failure is one effect that was not made.
 type Failure struct {
 	ID      string // merge.TreeID or merge.MessageID

@@ -61,6 +61,15 @@ func commands() []*command {
 			exits: syncExits,
 		},
 		{
+			name: "server", run: runServer,
+			summary: "be the other end of a remote sync, on standard input and output",
+			about: []string{
+				"What remote:, remoteprefix: and commands as destinations run at the far end, by ssh or the like. The mail is that of -u, or of who runs it, where the configuration of this end has it; the near end has no say in that.",
+				"dsync-server is another name for it.",
+			},
+			exits: []exitLine{{"0", "the near end was answered"}},
+		},
+		{
 			name: "plan", words: "DESTINATION", max: -1, run: runSync,
 			summary: "show what a sync would do, and by which rule",
 			about:   []string{"Takes the options of sync and changes nothing. Each step is one line, with the rule that decided it and the reason."},
@@ -142,13 +151,14 @@ var allExits = []exitLine{
 
 // absent are commands of the manual and the design that are not built.
 var absent = map[string]string{
-	"server":       "the command server (the other end of a remote sync) is",
-	"dsync-server": "the command dsync-server (the other end of a remote sync) is",
-	"serve":        "the command serve (continuous replication) is",
-	"restore":      "the command restore (undo from the log) is",
+	"serve":   "the command serve (continuous replication) is",
+	"restore": "the command restore (undo from the log) is",
 }
 
 func findCommand(name string) *command {
+	if name == "dsync-server" { // doveadm's name for it
+		name = "server"
+	}
 	for _, c := range everyCommand() {
 		if c.name == name {
 			return c

@@ -26,7 +26,7 @@ func TestLogLimits(t *testing.T) {
 			}
 		}
 		var o engine.Options
-		err := (&syncRun{set: s}).logLimits(&o)
+		err := logLimits(s, &o)
 		if err != nil || o.LogAge != c.age || o.LogBytes != c.bytes {
 			t.Errorf("%q: %v, %d, %v", c.set, o.LogAge, o.LogBytes, err)
 		}

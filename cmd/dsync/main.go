@@ -26,7 +26,7 @@ func main() {
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), etc: "/etc/dsync", homeOf: systemHome,
 		msg:   messages{w: os.Stderr},
-		calls: ofEngine,
+		calls: ofEngine, stream: stdio,
 	}
 	if width, ok := progress.Terminal(os.Stderr); ok {
 		p.width = width
@@ -80,6 +80,7 @@ type program struct {
 	width  int                               // of the terminal at standard error; 0: none
 	msg    messages
 	calls  calls
+	stream func() (io.ReadWriteCloser, error) // where a server is talked to
 	last   lastLine
 }
 

@@ -105,12 +105,12 @@ func (r *syncRun) checkVaries(first string) error {
 	if r.defaultDest {
 		return nil
 	}
-	_, err := location.Destination(r.words, r.vars(first))
+	far, err := r.target(r.words, r.vars(first))
 	if absent := (*location.Missing)(nil); errors.As(err, &absent) {
 		return asked(err)
 	}
-	if far := strings.Join(r.words, " "); !location.Varies(far) {
-		return usagef("the destination %s is the same for every user; write %%u where the name belongs", far)
+	if words := strings.Join(r.words, " "); !far.Remote() && !location.Varies(words) {
+		return usagef("the destination %s is the same for every user; write %%u where the name belongs", words)
 	}
 	return nil
 }
@@ -131,7 +131,11 @@ func (c *company) ready(i int) error {
 	if near == "" {
 		near = "maildir:~"
 	}
-	for _, text := range []string{near, strings.Join(words, " ")} {
+	places := []string{near}
+	if t, err := m.target(words, m.vars); err != nil || !t.Remote() { // a far end knows whose mail is where
+		places = append(places, strings.Join(words, " "))
+	}
+	for _, text := range places {
 		place, err := location.Place(text, m.vars)
 		if err != nil {
 			continue // whoever opens it says why

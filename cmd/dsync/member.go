@@ -82,16 +82,21 @@ func (m *member) destination() (words []string, fromEntry bool, err error) {
 }
 
 // far finds the other account.
-func (m *member) far() (location.Location, error) {
+func (m *member) far() (location.Target, error) {
 	words, fromEntry, err := m.destination()
 	if err != nil {
-		return location.Location{}, err
+		return location.Target{}, err
 	}
-	l, err := location.Destination(words, m.vars)
+	t, err := m.target(words, m.vars)
 	if m.defaultDest {
-		return l, m.blame(config.MailReplica, fromEntry, err)
+		return t, m.blame(config.MailReplica, fromEntry, err)
 	}
-	return l, asked(err)
+	return t, asked(err)
+}
+
+// target reads a destination.
+func (r *syncRun) target(words []string, v *location.Vars) (location.Target, error) {
+	return location.Destination(words, v, r.set.Get(config.RemoteCmd), r.set.Get(config.Port))
 }
 
 // near finds the account that this end is.
@@ -127,7 +132,10 @@ func (m *member) options() (engine.Options, error) {
 		}
 	}
 	o.Near, o.Far = near.String(), far.String()
-	if samePlace(near, far) {
+	if o.Connect = m.connect(&far); far.Remote() {
+		return o, m.names(&o.Filter, !near.FS)
+	}
+	if samePlace(near, far.Location) {
 		return o, usagef("source and destination are the same account: %s", o.Far)
 	}
 	return o, m.names(&o.Filter, !near.FS || !far.FS)

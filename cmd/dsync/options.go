@@ -52,6 +52,9 @@ type values struct {
 	explore   exploreValues
 	simulate  simulateValues
 
+	timeout time.Duration
+	rawlog  string
+
 	idle    []string // options that have nothing to do
 	missing error    // an option that is not built
 }
@@ -134,7 +137,7 @@ var options = append([]*option{
 	{"I", "max-size", "SIZE", "Only new messages of at most this size, like 10M.", syncs, (*values).setMaxSize},
 	{"O", "flag", "[-]FLAG", "Only new messages with this flag or keyword, or with - without it.", syncs, (*values).setFlag},
 	{"l", "lock-wait", "SECS", "Wait so long for another run on the account (default 30, or the setting lock_wait; 0: not at all).", syncs + " check ", (*values).setLockWait},
-	{"u", "user", "USER", "The user whose mail it is: %u in locations.", looks, func(v *values, s string) error { v.user = s; return nil }},
+	{"u", "user", "USER", "The user whose mail it is: %u in locations.", looks + " server ", func(v *values, s string) error { v.user = s; return nil }},
 	{"u", "user", "USER", "The user whose mail it is: %u in locations; with * and ? all whom the user databases list and who fit.", syncs, func(v *values, s string) error { v.user = s; return nil }},
 	{"A", "all-users", "", "All users whom the user databases list.", syncs, on(func(v *values) *bool { return &v.allUsers })},
 	{"F", "user-file", "FILE", "One run for each user in the file, one name a line.", syncs, func(v *values, s string) error { v.userFile = s; return nil }},
@@ -173,8 +176,8 @@ var options = append([]*option{
 	{"", "engine", "NAME", "Every world on memory, pebble or maildir.", " lab-simulate ", (*values).setSimulatedEngine},
 	{"", "write", "DIR", "Where the scenario of a world that breaks a law is written (default: here).", " lab-simulate ", (*values).setScenarioDirectory},
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
-	{"r", "rawlog", "FILE", "Nothing to do between local accounts; accepted.", syncs, idle("-r")},
-	{"T", "timeout", "SECS", "Nothing to do between local accounts; accepted.", syncs, setTimeout},
+	{"r", "rawlog", "FILE", "Append to this file, in readable form, what goes to and comes from the other end.", syncs + " server ", func(v *values, s string) error { v.rawlog = s; return nil }},
+	{"T", "timeout", "SECS", "End a connection on which so long nothing came or went (default 600).", syncs + " server ", (*values).setTimeout},
 	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
 
 	{"N", "all-namespaces", "", "", syncs, missing("-N (all namespaces) is")},
@@ -272,12 +275,6 @@ func (v *values) setUserJobs(s string) error {
 		return fmt.Errorf("want a number from 1 to %d", config.MaxJobs)
 	}
 	return nil
-}
-
-func setTimeout(v *values, s string) error {
-	_, err := argument.Seconds(s)
-	v.idle = append(v.idle, "-T")
-	return err
 }
 
 func (v *values) setMaxDelete(s string) (err error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -237,7 +238,7 @@ func (s *script) command(args []string) string {
 	p := &program{
 		stdout: &stdout, env: func(k string) string { return s.env[k] }, uid: 1000, etc: filepath.Join(s.dir, "etc"),
 		now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) },
-		homeOf: s.homeOf, msg: messages{w: &stderr}, calls: s.calls(),
+		homeOf: s.homeOf, msg: messages{w: &stderr}, calls: s.calls(), stream: noStream,
 	}
 	exit := p.main(ctx, args)
 	looks := len(args) > 0 && slices.Contains([]string{"verify", "dump", "log", "check", "plan"}, args[0])
@@ -381,3 +382,6 @@ func tree(t *testing.T, dir string) (out []string) {
 	}
 	return out
 }
+
+// noStream is that of a server which nobody talks to.
+func noStream() (io.ReadWriteCloser, error) { return nil, usagef("nobody is there to talk to") }

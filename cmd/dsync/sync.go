@@ -11,6 +11,7 @@ import (
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/progress"
 	"dsync/cmd/internal/userdb"
+	"dsync/replay/wire"
 )
 
 // runSync is sync, backup and plan.
@@ -49,7 +50,8 @@ type syncRun struct {
 	set  *config.Set
 	uses map[string]string
 	base engine.Options
-	dbs  userdb.List // empty: none is configured
+	dbs  userdb.List  // empty: none is configured
+	wire wire.Options // of connections to far ends
 }
 
 // checkWords finds what is wrong whatever the settings and users are.
@@ -117,7 +119,10 @@ func (r *syncRun) prepare() (err error) {
 		r.last.now(exit, err)
 		os.Exit(exit)
 	}
-	if err := r.logLimits(b); err != nil {
+	if err := logLimits(r.set, b); err != nil {
+		return err
+	}
+	if r.wire, err = r.wireOptions(); err != nil {
 		return err
 	}
 	r.algorithm()

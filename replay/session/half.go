@@ -31,6 +31,10 @@ type Half struct {
 	// Place is the store's name among all stores of the world, for the order in which
 	// two are locked.
 	Place string
+	// Reported, if not nil, is called when this end has said what became of the plan,
+	// before the other end's word about that has come: nothing but the log's own entries
+	// is still to be made. It is not called where there was nothing to do.
+	Reported func(*PairResult) error
 	// State is what the starter was given with -s; nil: nothing.
 	State *changelog.State
 
@@ -39,8 +43,6 @@ type Half struct {
 	res    *PairResult
 	unlock func() error // nil: not locked
 	gate   gate
-	trips  int
-	asked  bool
 }
 
 // errAgain: the other end begins anew, for it found that its log was restored.
@@ -102,11 +104,9 @@ func (h *Half) part(ctx context.Context, first bool, peer *Hello) (more bool, er
 	if err != nil {
 		return false, err
 	}
-	d.Conn = &gated{h, h.Side == 1 && first}
+	d.Conn = &gated{h, h.Side == 1 && first, d}
 	err = d.run(ctx)
 	out := d.Outcome()
-	out.Trips += h.trips
-	h.trips = 0
 	h.res.note(out)
 	return out.More && !o.DryRun, err
 }
@@ -250,16 +250,11 @@ func (h *Half) lock(ctx context.Context, wait time.Duration) error {
 }
 
 func (h *Half) send(ctx context.Context, f *Frame) error {
-	h.asked = true
 	return h.Conn.Send(ctx, f.Encode())
 }
 
 // receive takes the next frame, which must be of one of the kinds.
 func (h *Half) receive(ctx context.Context, kinds ...Kind) (*Frame, error) {
-	if h.asked {
-		h.asked = false
-		h.trips++
-	}
 	b, err := h.Conn.Receive(ctx)
 	if err != nil {
 		return nil, err
@@ -312,6 +307,7 @@ func (h *Half) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, strin
 type gated struct {
 	*Half
 	restart bool // a hello in place of a range begins anew
+	d       *Driver
 }
 
 // Send implements Conn.
@@ -319,7 +315,10 @@ func (g *gated) Send(ctx context.Context, b []byte) error {
 	if kindOf(b) == KindReady {
 		g.gate.let(g.end)
 	}
-	return g.Conn.Send(ctx, b)
+	if err := g.Conn.Send(ctx, b); err != nil || kindOf(b) != KindReport || g.Reported == nil || g.d.Outcome().More {
+		return err
+	}
+	return g.Reported(g.res)
 }
 
 // Receive implements Conn.

@@ -72,7 +72,6 @@ type Outcome struct {
 	Peer      changelog.Replica
 	PeerNow   int64
 	Far       []string // stamps far ahead of every clock
-	Trips     int      // how often this end waited for an answer
 }
 
 // Errors of a session.
@@ -101,7 +100,6 @@ type Machine struct {
 	peer   *Hello
 	queue  []Action
 	phase  Kind // the frame waited for
-	asked  bool // something was sent since the last frame came
 	own    *Delta
 	theirs *Delta
 	rng    *Range
@@ -144,13 +142,6 @@ func (m *Machine) Next() Action {
 	}
 	a := m.queue[0]
 	m.queue = m.queue[1:]
-	switch {
-	case a.Do == DoSend:
-		m.asked = true
-	case a.Do == DoReceive && m.asked:
-		m.asked = false
-		m.out.Trips++
-	}
 	return a
 }
 

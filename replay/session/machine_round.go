@@ -40,7 +40,7 @@ func (m *Machine) LoadedMore(ms []*changelog.Message) {
 	m.own.Messages = append(m.own.Messages, ms...)
 	m.send(&Frame{Kind: KindMore, More: &More{ms}})
 	if m.turns++; m.turns > 1 && len(ms) == 0 {
-		m.complete(false)
+		m.complete(true)
 		return
 	}
 	m.want(KindMore)
@@ -51,14 +51,14 @@ func (m *Machine) heard(ms []*changelog.Message) {
 	m.theirs.Messages = append(m.theirs.Messages, ms...)
 	m.news = append(m.news, ms...)
 	if m.turns++; m.turns > 1 && len(ms) == 0 {
-		m.complete(true)
+		m.complete(false)
 		return
 	}
 	m.more()
 }
 
-// complete goes on when neither end has counterparts left; mine: it is this end's
-// turn to speak. Once it asks for all of the mailboxes that differ for a reason
+// complete goes on when neither end has counterparts left; mine: this end knew it
+// first, and speaks first. Once it asks for all of the mailboxes that differ for a reason
 // nobody has seen.
 func (m *Machine) complete(mine bool) {
 	if !m.level {

@@ -255,7 +255,6 @@ func (res *PairResult) note(out *Outcome) {
 	if was := res.Outcome; was != nil {
 		out.Decisions = append(was.Decisions, out.Decisions...)
 		out.Compared += was.Compared
-		out.Trips += was.Trips
 		out.Waiting += was.Waiting
 		out.Far = append(was.Far, out.Far...)
 		out.LeftOut = append(was.LeftOut, out.LeftOut...)

@@ -20,6 +20,7 @@ const (
 	LogMaxAge     = "log_max_age"
 	LogMaxBytes   = "log_max_bytes"
 	RemoteCmd     = "dsync_remote_cmd"
+	Port          = "doveadm_port"
 	Jobs          = "jobs"
 	LockWait      = "lock_wait"
 	MaxDelete     = "max_delete"
@@ -89,7 +90,8 @@ func Settings() []Setting {
 		{LogMaxAge, Amount, "90days", "", "How long the change log tells what happened to an account; 0: for good. What a sync needs is kept anyway.", zeroOr(func(s string) error { _, err := argument.Age(s); return err })},
 		{LogMaxBytes, Amount, "256M", "", "How much of the disk that may take for each account; 0: any.", func(s string) error { _, err := argument.Size(s); return err }},
 		{SpecialUse, List, "", `Sent:\Sent`, `Which mailboxes have which special use, as NAME:\Use; without it the customary names.`, func(s string) error { _, err := choose.Uses(s); return err }},
-		{RemoteCmd, Text, "", "ssh -l%{login} %{host} dsync server -u%u", "How remote:LOGIN@HOST is reached.", nil},
+		{RemoteCmd, Text, "ssh -l%{login} %{host} dsync server -u%u", "", "How remote:LOGIN@HOST is reached: words, no shell. A word with %{login} falls away where no login is said.", nil},
+		{Port, Number, "4711", "", "The port of tcp: and tcps: where none is said.", within(1, 65535)},
 		{Jobs, Number, "", "4", "How many users are worked on at once (-j); without it one for each core, two at least.", within(1, MaxJobs)},
 		{LockWait, Number, "30", "", "How many seconds another run on the account is waited for (-l); 0: not at all.", within(0, 1_000_000)},
 		{MaxDelete, Amount, "100,50%", "", "The safety brake (--max-delete): off, N messages, P%, or N,P%.", func(s string) error { _, err := argument.MaxDelete(s); return err }},

@@ -5,10 +5,12 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"dsync/changelog/logdb"
+	"dsync/cmd/internal/remote"
 	"dsync/store"
 )
 
@@ -51,6 +53,9 @@ type Options struct {
 	User      string // for messages; may be empty
 	Near, Far string // locations: maildir:…
 	ChangeLog string // directory of the database
+	// Connect, if not nil, leads to the far end in another process, which has its own
+	// location and change log: Far is but its name.
+	Connect func(context.Context) (*remote.Link, error)
 	// DB is the database, if it is open already (OpenChangeLog): the run uses it and
 	// leaves it open. Runs on different accounts may use it at once.
 	DB         *logdb.DB
@@ -73,6 +78,7 @@ type Options struct {
 	Progress func(Progress)
 	// Notice receives one line each: errors, warnings, and debug lines.
 	Notice func(Level, string)
+	dots   *bool // as run.dots, where the far end is another process's
 	// Fatal is called, from any goroutine, when the change log can go on no longer;
 	// exit is the status that err calls for. It ends the process. nil: a panic.
 	Fatal func(exit int, err error)

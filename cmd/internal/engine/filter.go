@@ -56,6 +56,9 @@ func (r *run) filterPrint() (p [16]byte) {
 
 // dots reports whether "." separates levels too: on Maildir++ names cannot hold it.
 func (r *run) dots() bool {
+	if r.o.dots != nil {
+		return *r.o.dots
+	}
 	return !strings.Contains(r.o.Near, "LAYOUT=fs") && !strings.Contains(r.o.Far, "LAYOUT=fs")
 }
 
@@ -125,23 +128,39 @@ func (r *run) newFilter() func(*changelog.Message) bool {
 
 // missingNames warns of -m names that neither side has.
 func (r *run) missingNames() {
-	if r.res == nil || r.res.Looks[0] == nil || r.res.Looks[1] == nil {
+	if r.res == nil || r.res.Looks[0] == nil {
 		return
 	}
+	found := r.found()
+	for i, m := range r.o.Filter.Mailboxes {
+		there := found[i]
+		if r.far != nil && i < len(r.far.Found) {
+			there = there || r.far.Found[i]
+		}
+		if !there && (r.link == nil || r.far != nil) {
+			r.warn("-m %s: neither side has such a mailbox", m)
+		}
+	}
+}
+
+// found tells which of the names of -m a side of this process has.
+func (r *run) found() []bool {
 	uses := r.o.SpecialUse
 	if uses == nil {
 		uses = choose.Customary()
 	}
-	for _, m := range r.o.Filter.Mailboxes {
+	out := make([]bool, len(r.o.Filter.Mailboxes))
+	for i, m := range r.o.Filter.Mailboxes {
 		ns, _ := choose.Named(m, r.dots(), uses)
-		found := slices.ContainsFunc(ns, func(n store.Name) bool {
+		out[i] = slices.ContainsFunc(ns, func(n store.Name) bool {
 			return slices.ContainsFunc(r.res.Looks[:], func(l *recorder.Look) bool {
+				if l == nil {
+					return false
+				}
 				s := l.Layout.ByPath[n]
 				return s != nil && s.Shown
 			})
 		})
-		if !found {
-			r.warn("-m %s: neither side has such a mailbox", m)
-		}
 	}
+	return out
 }

@@ -20,6 +20,16 @@ func (r *run) collect() {
 	if r.res == nil {
 		return
 	}
+	r.collectSides()
+	r.addFar()
+	if r.res.Outcome != nil {
+		r.outcome()
+	}
+	r.missingNames()
+}
+
+// collectSides takes what was done to the sides of this process.
+func (r *run) collectSides() {
 	r.rep.Skipped, r.rep.Again = nil, nil
 	for i, l := range r.res.Looks {
 		if l == nil {
@@ -61,10 +71,6 @@ func (r *run) collect() {
 			r.steps(i, e.Player.Plan, r.policy)
 		}
 	}
-	if out := r.res.Outcome; out != nil {
-		r.outcome()
-	}
-	r.missingNames()
 }
 
 // part takes what became of one part of the plan at one side.
@@ -94,7 +100,9 @@ func (r *run) outcome() {
 	out := r.res.Outcome
 	r.rep.Equal = out.Equal
 	r.rep.Compared += out.Compared
-	r.rep.RoundTrips += out.Trips
+	if r.link != nil {
+		r.rep.RoundTrips = r.link.Trips()
+	}
 	r.rep.Warnings = append(r.rep.Warnings, out.Far...)
 	for _, d := range out.Decisions {
 		r.rep.Conflicts = append(r.rep.Conflicts, conflictOf(d))
@@ -104,13 +112,21 @@ func (r *run) outcome() {
 		r.item(Item{Side: sideNames[0], Mailbox: n, What: "mailbox", Exit: ExitAgain,
 			Reason: "its UIDVALIDITY differs, which a run limited to some mail cannot settle: run once without -t, -e, -I and -O"})
 	}
-	if src := r.source(); r.o.Mode == Backup && !out.Equal && r.res.Looks[src].Restored {
+	if src := r.source(); r.o.Mode == Backup && !out.Equal && r.restored(src) {
 		r.item(Item{Side: sideNames[src], What: "account", Exit: ExitData,
 			Reason: "it is older than its change log, and what it lacks was not taken for deleted: sync it once, then back it up"})
 	}
 	if r.unexplained() && r.res.Whole {
 		r.item(Item{Side: sideNames[0], What: "account", Reason: "both sides still differ after a full comparison; run again, and if that does not help, please report it", Exit: ExitAgain})
 	}
+}
+
+// restored reports whether a side is older than its log.
+func (r *run) restored(side int) bool {
+	if l := r.res.Looks[side]; l != nil {
+		return l.Restored
+	}
+	return side == 1 && r.far != nil && r.far.Restored
 }
 
 func conflictOf(d merge.Decision) Conflict {
@@ -126,7 +142,12 @@ func (r *run) item(it Item) {
 }
 
 func (r *run) counts(i int, p *replay.Report) {
-	s := &r.rep.Sides[i]
+	r.rep.Sides[i].add(&Side{Copied: p.Copied, Bytes: p.Bytes, Moved: p.Moved, Expunged: p.Expunged, Flags: p.Flags, Renumbered: p.Renumbered,
+		Created: p.Created, Renamed: p.Renamed, Deleted: p.Deleted, Subscribed: p.Subscribed, Attributes: p.Attributes})
+}
+
+// add adds what another count has.
+func (s *Side) add(p *Side) {
 	s.Copied += p.Copied
 	s.Bytes += p.Bytes
 	s.Moved += p.Moved

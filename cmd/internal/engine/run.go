@@ -15,6 +15,7 @@ import (
 	"dsync/changelog/recorder"
 	"dsync/cmd/internal/opener"
 	"dsync/cmd/internal/policyfile"
+	"dsync/cmd/internal/remote"
 	"dsync/cmd/internal/tomlfile"
 	"dsync/merge"
 	"dsync/replay/session"
@@ -32,6 +33,8 @@ type run struct {
 	state  *changelog.State
 	whole  bool
 	res    *session.PairResult
+	link   *remote.Link // nil: the far end is of this process
+	far    *account     // what a far end of another process did; nil: nothing is known
 }
 
 func nowMicros() int64 { return time.Now().UnixMicro() }
@@ -55,60 +58,82 @@ func doRun(ctx context.Context, o Options) *Report {
 	r := &run{o: o, rep: &Report{State: o.State}}
 	r.rep.Sides = [2]Side{{Location: o.Near}, {Location: o.Far}}
 	err := r.damage(r.do(ctx))
-	for i, s := range r.st {
+	for _, s := range r.st {
 		if s != nil {
-			c := s.Cost()
-			r.rep.Cost.NamesListed += c.NamesListed
-			r.rep.Cost.FilesOpened += c.FilesOpened
-			r.rep.Cost.BytesRead += c.BytesRead
-			r.rep.Cost.BytesWrote += c.BytesWrote
-			if e := s.Close(); e != nil && err == nil {
-				err = fmt.Errorf("close %s: %w", r.rep.Sides[i].Location, e)
-			}
+			r.addCost(s.Cost())
 		}
 	}
-	if e := r.leave(); e != nil && err == nil {
-		err = fmt.Errorf("close the change log: %w", e)
-	}
+	err = errors.Join(err, r.close())
 	r.finish(err)
 	r.rep.Duration = time.Since(start)
 	return r.rep
+}
+
+func (r *run) addCost(c store.Cost) {
+	r.rep.Cost.NamesListed += c.NamesListed
+	r.rep.Cost.FilesOpened += c.FilesOpened
+	r.rep.Cost.BytesRead += c.BytesRead
+	r.rep.Cost.BytesWrote += c.BytesWrote
+}
+
+// closeTime bounds how long the end of a connection is waited for.
+const closeTime = 5 * time.Second
+
+// close closes what the run opened.
+func (r *run) close() error {
+	var errs []error
+	if r.link != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		if err := r.link.Close(ctx); err != nil {
+			errs = append(errs, Fail(ExitTemp, fmt.Errorf("%s: %w", r.o.Far, err)))
+		}
+	}
+	for i, s := range r.st {
+		if s == nil {
+			continue
+		}
+		if err := s.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", r.rep.Sides[i].Location, err))
+		}
+	}
+	if err := r.leave(); err != nil {
+		errs = append(errs, fmt.Errorf("close the change log: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 func (r *run) do(ctx context.Context) (err error) {
 	if r.policy, err = r.loadPolicy(); err != nil {
 		return err
 	}
-	if r.db = r.o.DB; r.db == nil {
-		if r.db, err = OpenChangeLog(ctx, r.o.ChangeLog, r.o.LockWait, r.o.Fatal); err != nil {
-			return err
+	if r.o.Connect != nil {
+		if r.link, err = r.o.Connect(ctx); err != nil {
+			return fmt.Errorf("%s: %w", r.o.Far, err)
 		}
+	}
+	if err := r.openLog(ctx); err != nil {
+		return err
 	}
 	src := r.source()
 	for i, loc := range []string{r.o.Near, r.o.Far} {
+		if i == 1 && r.link != nil {
+			break
+		}
 		may := r.o.Mode == Sync || i != src
 		if r.st[i], err = r.openStore(loc, may); err != nil {
 			return err
 		}
 	}
 	r.readState()
-	f, text, err := r.filter()
+	po, err := r.pairOptions()
 	if err != nil {
-		return Fail(ExitUsage, err)
+		return err
 	}
-	po := session.PairOptions{
-		Policy: r.policy, Direction: directions[r.o.Mode], Source: src, Filter: f, Run: fmt.Sprintf("mode=%d policy=%s %s", r.o.Mode, r.policy.ID(), text),
-		Whole: r.whole || r.o.Algorithm == Full, DryRun: r.o.DryRun, Brake: brake(r.o.MaxDelete), LockWait: r.o.LockWait,
-		Now: nowMicros, NewID: randomID, Check: r.checkState,
-		Notice: func(l int, s string) {
-			if r.o.Notice != nil {
-				r.o.Notice(Level(l), s)
-			}
-		},
+	if r.link != nil {
+		return r.doNear(ctx, po)
 	}
-	if r.o.Progress != nil {
-		po.Progress = func(_ int, done, bytes int64) { r.o.Progress(Progress{Phase: "copy", Done: done, Bytes: bytes}) }
-	}
+	po.Check = r.checkState
 	r.res, err = session.Pair(ctx, r.db, r.st, po)
 	if err == nil && r.unexplained() && !r.res.Whole {
 		r.notice(Debug, "equal seen-sets, unequal digests: comparing everything")
@@ -122,6 +147,36 @@ func (r *run) do(ctx context.Context) (err error) {
 		r.trim()
 	}
 	return err
+}
+
+// openLog opens the change log, if it is not open.
+func (r *run) openLog(ctx context.Context) (err error) {
+	if r.db = r.o.DB; r.db == nil {
+		r.db, err = OpenChangeLog(ctx, r.o.ChangeLog, r.o.LockWait, r.o.Fatal)
+	}
+	return err
+}
+
+// pairOptions are what a session is told of the run, at both ends the same.
+func (r *run) pairOptions() (session.PairOptions, error) {
+	f, text, err := r.filter()
+	if err != nil {
+		return session.PairOptions{}, Fail(ExitUsage, err)
+	}
+	po := session.PairOptions{
+		Policy: r.policy, Direction: directions[r.o.Mode], Source: r.source(), Filter: f, Run: fmt.Sprintf("mode=%d policy=%s %s", r.o.Mode, r.policy.ID(), text),
+		Whole: r.whole || r.o.Algorithm == Full, DryRun: r.o.DryRun, Brake: brake(r.o.MaxDelete), LockWait: r.o.LockWait,
+		Now: nowMicros, NewID: randomID,
+		Notice: func(l int, s string) {
+			if r.o.Notice != nil {
+				r.o.Notice(Level(l), s)
+			}
+		},
+	}
+	if r.o.Progress != nil {
+		po.Progress = func(_ int, done, bytes int64) { r.o.Progress(Progress{Phase: "copy", Done: done, Bytes: bytes}) }
+	}
+	return po, nil
 }
 
 // loadPolicy reads the policy, at both ends of the run the same.
@@ -275,7 +330,16 @@ func (r *run) unexplained() bool {
 	if r.o.DryRun || r.o.Mode != Sync || out == nil || out.Equal || r.o.Filter.limits() {
 		return false
 	}
+	return r.settled() && (r.far == nil || r.far.Settled)
+}
+
+// settled reports whether nothing failed and nothing is in doubt at the sides of this
+// process.
+func (r *run) settled() bool {
 	for _, e := range r.res.Ends {
+		if e == nil {
+			continue
+		}
 		for _, p := range e.Reports() {
 			if len(p.Failed) > 0 {
 				return false
@@ -283,7 +347,7 @@ func (r *run) unexplained() bool {
 		}
 	}
 	for _, l := range r.res.Looks {
-		if len(l.Doubt) > 0 || l.Braked != "" || l.Missing {
+		if l != nil && (len(l.Doubt) > 0 || l.Braked != "" || l.Missing) {
 			return false
 		}
 	}

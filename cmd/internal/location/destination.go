@@ -2,28 +2,30 @@ package location
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // missing says what each known scheme but maildir would need.
 var missing = map[string]string{
-	"mbox":         "mbox locations are",
-	"sdbox":        "locations in Dovecot's own formats (sdbox) are",
-	"mdbox":        "locations in Dovecot's own formats (mdbox) are",
-	"dbox":         "locations in Dovecot's own formats (dbox) are",
-	"imapc":        "IMAP locations (imapc) are",
-	"pop3c":        "POP3 locations (pop3c) are",
-	"imap":         "IMAP locations are",
-	"imaps":        "IMAP locations are",
-	"remote":       "remote destinations (remote:) are",
-	"remoteprefix": "remote destinations (remoteprefix:) are",
-	"tcp":          "remote destinations (tcp:) are",
-	"tcps":         "remote destinations (tcps:) are",
+	"mbox":  "mbox locations are",
+	"sdbox": "locations in Dovecot's own formats (sdbox) are",
+	"mdbox": "locations in Dovecot's own formats (mdbox) are",
+	"dbox":  "locations in Dovecot's own formats (dbox) are",
+	"imapc": "IMAP locations (imapc) are",
+	"pop3c": "POP3 locations (pop3c) are",
+	"imap":  "IMAP locations are",
+	"imaps": "IMAP locations are",
 }
 
-func knownScheme(s string) bool { return s == "maildir" || missing[s] != "" }
+func knownScheme(s string) bool { return s == "maildir" || missing[s] != "" || isRemote(s) }
+
+func isRemote(s string) bool {
+	return s == "remote" || s == "remoteprefix" || s == "tcp" || s == "tcps"
+}
 
 func unbuiltScheme(s string) error {
 	if what := missing[s]; what != "" {
@@ -40,19 +42,120 @@ func scheme(word string) string {
 	return ""
 }
 
-// Destination reads the words that follow the options (cli.md, Locations).
-func Destination(words []string, v *Vars) (Location, error) {
+// Target is a destination: an account here, or another dsync that is to be asked.
+type Target struct {
+	Location          // where Argv and Address are empty
+	Argv     []string // a command whose standard input and output lead there
+	Prefix   string   // a first line to be written to it (remoteprefix:)
+	Address  string   // host:port of a server on the network
+	TLS      bool     // tcps:
+	Text     string   // as people know it
+}
+
+// Remote reports whether the target is another process.
+func (t *Target) Remote() bool { return len(t.Argv) > 0 || t.Address != "" }
+
+// String is how messages and the table of states name the target.
+func (t *Target) String() string {
+	if t.Remote() {
+		return t.Text
+	}
+	return t.Location.String()
+}
+
+// Destination reads the words that follow the options (cli.md, Locations). remoteCmd
+// is the command for remote: and remoteprefix:, with %{login} and %{host} besides what
+// expands anywhere; port the one of tcp: and tcps: where none is said.
+func Destination(words []string, v *Vars, remoteCmd, port string) (Target, error) {
 	if len(words) == 0 {
-		return Location{}, fmt.Errorf("no destination; write one, like maildir:PATH")
+		return Target{}, fmt.Errorf("no destination; write one, like maildir:PATH")
 	}
 	word := words[0]
 	if len(words) > 1 {
 		if scheme(word) != "" {
-			return Location{}, fmt.Errorf("destination %q is followed by %q: options stand before the destination", word, words[1])
+			return Target{}, fmt.Errorf("destination %q is followed by %q: options stand before the destination", word, words[1])
 		}
-		return Location{}, fmt.Errorf("destination %q: %w", strings.Join(words, " "), &Missing{"commands as destinations are"})
+		return Target{Argv: words, Text: strings.Join(words, " ")}, nil
 	}
-	return OneWord(word, v)
+	sch, rest, _ := strings.Cut(word, ":")
+	switch {
+	case scheme(word) == "remote" || scheme(word) == "remoteprefix":
+		return remoteTarget(sch == "remoteprefix", rest, v, remoteCmd)
+	case scheme(word) == "tcp" || scheme(word) == "tcps":
+		return tcpTarget(sch == "tcps", rest, port)
+	case scheme(word) != "" || word == "":
+	case strings.ContainsAny(word, " \t"):
+		if dir, err := expandPath(word, v); err != nil || !isDir(dir) {
+			return Target{Argv: strings.Fields(word), Text: word}, nil
+		}
+	case isHost(word):
+		if isDir(word) {
+			return Target{}, fmt.Errorf("destination %q may be a host or a directory: write remote:%s or ./%s", word, word, word)
+		}
+		return remoteTarget(false, word, v, remoteCmd)
+	default:
+		if path, err := expandPath(word, v); err == nil {
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				return Target{Argv: []string{path}, Text: word}, nil
+			}
+		}
+	}
+	l, err := OneWord(word, v)
+	return Target{Location: l}, err
+}
+
+// remoteTarget is [LOGIN@]HOST, reached by the remote command. A word of the command
+// with %{login} in it falls away where no login is said, as with Dovecot.
+func remoteTarget(prefix bool, where string, v *Vars, command string) (Target, error) {
+	if !isHost(where) {
+		return Target{}, fmt.Errorf("destination %q: want [LOGIN@]HOST", where)
+	}
+	login, host := "", where
+	if i := strings.LastIndexByte(where, '@'); i >= 0 {
+		login, host = where[:i], where[i+1:]
+	}
+	if strings.HasPrefix(login, "-") {
+		return Target{}, fmt.Errorf("destination %q: a login does not begin with -", where)
+	}
+	t := Target{Text: "remote:" + where}
+	if prefix {
+		t.Text, t.Prefix = "remoteprefix:"+where, v.User
+	}
+	for _, word := range strings.Fields(command) {
+		if login == "" && strings.Contains(word, "%{login}") {
+			continue
+		}
+		word = strings.NewReplacer("%{login}", escapePercent(login), "%{host}", escapePercent(strings.Trim(host, "[]"))).Replace(word)
+		word, err := Expand(word, v)
+		if err != nil {
+			return Target{}, fmt.Errorf("the remote command %q: %w", command, err)
+		}
+		t.Argv = append(t.Argv, word)
+	}
+	if len(t.Argv) == 0 {
+		return Target{}, fmt.Errorf("the remote command is empty")
+	}
+	return t, nil
+}
+
+func escapePercent(s string) string { return strings.ReplaceAll(s, "%", "%%") }
+
+// tcpTarget is HOST[:PORT]; an IPv6 address stands in brackets.
+func tcpTarget(secure bool, where, port string) (Target, error) {
+	t := Target{TLS: secure, Text: "tcp:" + where}
+	if secure {
+		t.Text = "tcps:" + where
+	}
+	host := where
+	if i := strings.LastIndexByte(where, ':'); i >= 0 && !strings.HasSuffix(where, "]") {
+		host, port = where[:i], where[i+1:]
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 || !isHost(host) || strings.Contains(host, "@") {
+		return Target{}, fmt.Errorf("destination %q: want HOST:PORT, with an IPv6 address in brackets", t.Text)
+	}
+	t.Address = net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(n))
+	return t, nil
 }
 
 // OneWord reads a location that is one word: with a scheme, or a directory.
@@ -60,6 +163,8 @@ func OneWord(word string, v *Vars) (Location, error) {
 	switch {
 	case word == "":
 		return Location{}, fmt.Errorf("a location is empty; write maildir:PATH")
+	case isRemote(scheme(word)):
+		return Location{}, hostError(word)
 	case scheme(word) != "":
 		return Parse(word, v)
 	case strings.ContainsAny(word, " \t"):
@@ -87,7 +192,7 @@ func OneWord(word string, v *Vars) (Location, error) {
 }
 
 func hostError(word string) error {
-	err := fmt.Errorf("destination %q is taken for a host (remote:%s): %w", word, word, &Missing{"remote destinations are"})
+	err := fmt.Errorf("location %q is taken for a host, which only the destination of sync, backup and plan can be: run dsync there", word)
 	if isDir(word) {
 		err = fmt.Errorf("%w; for the directory of that name write ./%s", err, word)
 	}
