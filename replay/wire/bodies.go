@@ -166,7 +166,7 @@ func (b *Bodies) await(ctx context.Context, x *inBody, there func() bool) error 
 // ask gives the next request, for as many bodies as the other end lets wait. A
 // sixteenth of that is kept for those that somebody waits for.
 func (b *Bodies) ask() (f frame, ok bool) {
-	if b.over != nil || b.c.out.limits.asks == 0 {
+	if b.over != nil || b.c.out.limits.asks == 0 || !b.c.known() {
 		return f, false
 	}
 	from, flags := &b.now, uint8(flagNow)

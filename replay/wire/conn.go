@@ -77,8 +77,8 @@ type Conn struct {
 	out   outgoing
 }
 
-// New begins a connection over rw, which it closes at its end. It does not wait for
-// the other end.
+// New begins a connection over rw, which it closes at its end; that must end a Read
+// or Write that waits. It does not wait for the other end.
 func New(rw io.ReadWriteCloser, o Options) *Conn {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -105,11 +105,12 @@ func New(rw io.ReadWriteCloser, o Options) *Conn {
 		c.out.preamble.caps |= capZstd
 	}
 	c.alive.Store(2)
+	c.mu.Lock() // the timers may go off before they are noted
+	defer c.mu.Unlock()
 	c.watch = time.AfterFunc(o.Timeout, c.look)
 	if o.Unknown {
-		c.admit = time.AfterFunc(min(o.Admission, o.Timeout), func() {
-			c.stalled("was not let in within %v", min(o.Admission, o.Timeout))
-		})
+		admission := min(o.Admission, o.Timeout)
+		c.admit = time.AfterFunc(admission, func() { c.stalled("the other end was not let in within %v", admission) })
 	}
 	go c.read()
 	go c.write()
@@ -147,22 +148,28 @@ func (c *Conn) known() bool { return !c.o.Unknown || c.in.trusted }
 
 // Fail ends the connection and tells the other end why: code is an exit status for
 // it (0 to 255), text for people, of which 1 KiB is sent. It waits until that is
-// sent and taken, at most two seconds. Where the connection has ended already it
-// changes nothing.
+// sent and taken, at most two seconds, and as long for calls of Serve to return. Where
+// the connection has ended already it changes nothing.
 func (c *Conn) Fail(code int, text string) {
 	c.shut(ErrClosed, &Error{code, text})
-	<-c.gone
+	select {
+	case <-c.gone:
+	case <-time.After(2 * grace):
+	}
 }
 
 // Close says that all was said, and waits until all that was sent before is out and
 // the other end has closed too. nil: both ends agree that it was the end. Bodies still
-// under way are dropped. When ctx ends first the connection is ended all the same.
+// under way are dropped. When ctx ends first, or Options.Timeout passes, the connection
+// is ended all the same.
 func (c *Conn) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.out.ending = true
 	c.asked.fail(ErrClosed)
 	c.rouse()
 	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
 	err := error(nil)
 	select {
 	case <-c.parted:
@@ -175,7 +182,10 @@ func (c *Conn) Close(ctx context.Context) error {
 		err = fmt.Errorf("wait for the other end to close: %w", ctx.Err())
 	}
 	c.shut(ErrClosed, nil)
-	<-c.gone
+	select {
+	case <-c.gone:
+	case <-ctx.Done():
+	}
 	return err
 }
 
@@ -244,18 +254,17 @@ func (c *Conn) look() {
 	now := c.now()
 	since, what := c.lastIn.Load(), "nothing came from the other end for %v"
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.in.ended {
 		since = now
 	}
-	ended := c.err != nil
-	c.mu.Unlock()
 	if w := c.writing.Load(); w != 0 && w < since {
 		since, what = w, "the other end took nothing for %v"
 	}
 	switch rest := c.o.Timeout - time.Duration(now-since); {
-	case ended:
+	case c.err != nil:
 	case rest <= 0:
-		c.stalled(what, c.o.Timeout)
+		go c.stalled(what, c.o.Timeout)
 	default:
 		c.watch.Reset(rest)
 	}

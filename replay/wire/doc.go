@@ -41,8 +41,9 @@
 //	                                         up to 256 MiB (Packet), for which it
 //	                                         takes at most 2.3 times what has come
 //	bodies not read yet       none           4 MiB (Window)
-//	bodies asked of us        none           320 KiB (4,096 ids of 64 bytes),
+//	bodies asked of us        none           1 MiB (4,096 ids of 64 bytes),
 //	                                         256 KiB (four read at once)
+//	the rest                  8 KiB, two goroutines
 //
 // Each frame counts as 64 bytes more than it carries, for what keeping it costs.
 // zstd has its tables once for the process: 1 to 2 MiB for each processor.

@@ -134,8 +134,10 @@ func (p *preamble) append(b []byte) []byte {
 	b = pack.Bool(pack.Bool(pack.Array(b, 8), p.starter), p.unknown)
 	b = p.limits.append(pack.Uint(b, p.caps))
 	binary.BigEndian.PutUint16(b[at+10:], uint16(len(b)-at-fixedLen))
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b[at:], castagnoli))
+	return binary.BigEndian.AppendUint32(b, preambleSum(b[at:]))
 }
+
+func preambleSum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
 // preambleLen checks the first fixedLen bytes and gives the length of the whole.
 func preambleLen(b []byte) (int, error) {
@@ -156,7 +158,7 @@ func preambleLen(b []byte) (int, error) {
 // readPreamble takes a whole preamble apart.
 func readPreamble(b []byte) (preamble, error) {
 	end := len(b) - sumLen
-	if binary.BigEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
+	if binary.BigEndian.Uint32(b[end:]) != preambleSum(b[:end]) {
 		return preamble{}, fmt.Errorf("its preamble has a wrong checksum")
 	}
 	r := pack.New(b[fixedLen:end], "preamble")

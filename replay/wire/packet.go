@@ -64,7 +64,7 @@ func (c *Conn) maySend(size int) error {
 	case c.out.ending:
 		return ErrClosed
 	case size > c.out.limits.packet && c.out.met && !c.out.raises:
-		return fmt.Errorf("a packet of %d bytes: the other end takes %d", size, c.out.limits.packet)
+		return c.out.tooLong(size)
 	}
 	return nil
 }
@@ -102,6 +102,18 @@ func (c *Conn) Receive(ctx context.Context) (kind byte, payload []byte, err erro
 			return 0, nil, ctx.Err()
 		}
 	}
+}
+
+// refuse gives up a packet that waited for the other end's limits, and is over them.
+func (o *outgoing) refuse() {
+	if p := o.packet; p != nil && len(p.payload) > o.limits.packet && !o.raises {
+		o.packet, p.err = nil, o.tooLong(len(p.payload))
+		close(p.done)
+	}
+}
+
+func (o *outgoing) tooLong(size int) error {
+	return fmt.Errorf("a packet of %d bytes: the other end takes %d", size, o.limits.packet)
 }
 
 // inPacket is a packet that came, or is coming.

@@ -34,20 +34,18 @@ func (c *Conn) read() {
 	r := &reader{c: c, number: -1}
 	err := r.all()
 	c.mu.Lock()
-	ended, told := c.in.ended, c.tell != nil
+	told := c.tell != nil
 	c.mu.Unlock()
 	var protocol *ProtocolError
 	var version *VersionError
 	var failed *Error
 	switch {
-	case err == nil: // it had ended
+	case err == nil: // the other end has said its last, or this one
 	case errors.As(err, &protocol), errors.As(err, &version):
 		c.broke(err)
 		told = true
 	case errors.As(err, &failed):
 		c.shut(err, nil)
-	case ended && errors.Is(err, io.EOF):
-		return // its last frame was read
 	default:
 		c.shut(fmt.Errorf("%w: %w", ErrCut, err), nil)
 	}
@@ -69,10 +67,11 @@ func (r *reader) drain() {
 
 func (r *reader) all() error {
 	for {
-		select {
-		case <-r.c.done:
+		r.c.mu.Lock()
+		over := r.c.err != nil || r.c.in.ended
+		r.c.mu.Unlock()
+		if over {
 			return nil
-		default:
 		}
 		var err error
 		if r.number < 0 {
@@ -166,6 +165,7 @@ func (r *reader) preamble() error {
 	o.met, o.raises = true, p.unknown
 	o.zstd = o.preamble.caps&p.caps&capZstd != 0
 	o.raise(p.limits)
+	o.refuse()
 	c.rouse()
 	c.mu.Unlock()
 	r.used(n)
@@ -229,11 +229,8 @@ func (r *reader) frame() error {
 
 // got takes in a frame.
 func (c *Conn) got(f *frame) error {
-	switch {
-	case c.err != nil:
+	if c.err != nil {
 		return nil
-	case c.in.ended:
-		return fmt.Errorf("%v after the end", f.kind)
 	}
 	switch f.kind {
 	case framePacket:
@@ -265,6 +262,7 @@ func (c *Conn) got(f *frame) error {
 		}
 		c.out.raises = false
 		c.out.raise(to)
+		c.out.refuse()
 		return nil
 	case frameFail:
 		code, text, err := readWhy(f.payload, 255)

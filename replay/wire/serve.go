@@ -16,15 +16,15 @@ const servers = 4 // bodies read at once
 type outStream struct {
 	stream  uint32
 	id      []byte
-	dropped chan struct{} // closed when the other end does not want it any more
+	dropped bool          // the other end does not want it any more
+	stop    chan struct{} // closed then; nil: nobody sends it yet
 }
 
 func (s *outStream) drop() {
-	select {
-	case <-s.dropped:
-	default:
-		close(s.dropped)
+	if !s.dropped && s.stop != nil {
+		close(s.stop)
 	}
+	s.dropped = true
 }
 
 // gotAsk takes in a request.
@@ -46,7 +46,7 @@ func (c *Conn) gotAsk(f *frame) error {
 		if r.OK() && len(id) == 0 {
 			r.Fail("an empty id")
 		}
-		batch[i] = &outStream{stream: f.stream + uint32(i), id: append([]byte(nil), id...), dropped: make(chan struct{})}
+		batch[i] = &outStream{stream: f.stream + uint32(i), id: append([]byte(nil), id...)}
 	}
 	if err := r.End(); err != nil {
 		return err
@@ -101,13 +101,19 @@ func (c *Conn) serve() {
 		s := c.out.queue[0]
 		c.out.queue[0] = nil
 		c.out.queue = c.out.queue[1:]
-		open, chunk := c.out.serve, c.out.limits.bodyChunk()
+		// A peer that asks and takes nothing waits for itself.
+		open, chunk, dropped := c.out.serve, max(c.out.limits.bodyChunk(), least.frame), s.dropped
+		s.stop = make(chan struct{})
 		c.mu.Unlock()
 		if len(buf) < chunk {
 			buf = make([]byte, chunk)
 		}
 		v := &server{c: c, s: s, buf: buf[:chunk], taken: taken}
-		if err := v.stream(open); err != nil {
+		err := errDropped
+		if !dropped {
+			err = v.stream(open)
+		}
+		if err != nil {
 			code, text := bodyCode(err), err.Error()
 			if err == errDropped {
 				code = bodyDropped
@@ -130,11 +136,6 @@ var errDropped = errors.New("not wanted any more")
 // stream sends a body to its end; after an error it has to be said that it does not
 // come. One that never began because the connection ended is nobody's any more.
 func (v *server) stream(open Serve) error {
-	select {
-	case <-v.s.dropped:
-		return errDropped
-	default:
-	}
 	if open == nil {
 		return fmt.Errorf("this end gives no bodies: %w", store.ErrUnsupported)
 	}
@@ -152,6 +153,9 @@ func (v *server) stream(open Serve) error {
 		got, err := io.ReadFull(body, v.buf[n:len(v.buf)-8])
 		total += uint64(got)
 		n += got
+		v.c.mu.Lock()
+		v.c.stats.BodyBytesSent += int64(got)
+		v.c.mu.Unlock()
 		switch err {
 		case nil:
 		case io.EOF, io.ErrUnexpectedEOF:
@@ -164,9 +168,6 @@ func (v *server) stream(open Serve) error {
 		if err := v.send(&frame{kind: frameBody, flags: flags, stream: v.s.stream, payload: v.buf[:n]}); err != nil || flags&flagLast != 0 {
 			return err
 		}
-		v.c.mu.Lock()
-		v.c.stats.BodyBytesSent += int64(got)
-		v.c.mu.Unlock()
 		n = 0
 	}
 }
@@ -179,7 +180,7 @@ func (v *server) send(f *frame) error {
 	c.out.ready = append(c.out.ready, b)
 	c.rouse()
 	c.mu.Unlock()
-	dropped := v.s.dropped
+	dropped := v.s.stop
 	if f.kind == frameNoBody {
 		dropped = nil // this is the answer
 	}

@@ -211,7 +211,7 @@ func (w *writer) add(f *frame) {
 	packed := *f
 	if f.kind == framePacket || f.kind == frameBody {
 		c.mu.Lock()
-		zstd := c.out.zstd
+		zstd := c.out.zstd && !c.out.raises // who does not know us unpacks nothing
 		c.mu.Unlock()
 		if zstd && len(f.payload) >= leastToPack {
 			if w.packed == nil {

@@ -16,6 +16,7 @@ type cutter struct {
 	size   int    // its length; 0: not known yet
 	seen   int    // bytes of it that passed
 	name   string
+	past   int // bytes since Piece pieces passed
 }
 
 func newCutter(c Cut) *cutter { return &cutter{Cut: c} }
@@ -23,7 +24,7 @@ func newCutter(c Cut) *cutter { return &cutter{Cut: c} }
 // pass says how many bytes of p pass, and whether the cut comes then.
 func (c *cutter) pass(p []byte) (n int, cut bool) {
 	for {
-		over := c.On && c.pieces >= c.Piece && c.seen >= c.Byte
+		over := c.On && c.pieces >= c.Piece && c.past >= c.Byte
 		if over || n == len(p) {
 			return n, over
 		}
@@ -31,8 +32,9 @@ func (c *cutter) pass(p []byte) (n int, cut bool) {
 		if c.size > 0 {
 			step = min(len(p)-n, c.size-c.seen)
 		}
-		if c.On && c.pieces == c.Piece {
-			step = min(step, c.Byte-c.seen)
+		if c.On && c.pieces >= c.Piece {
+			step = min(step, c.Byte-c.past)
+			c.past += step
 		}
 		if c.size == 0 {
 			c.head = append(c.head, p[n])

@@ -28,7 +28,7 @@ type Link struct {
 type Cut struct {
 	On    bool
 	Piece int // after so many pieces: the preamble, then frames
-	Byte  int // and so many bytes
+	Byte  int // and so many bytes more, of whatever pieces
 }
 
 // Pipe gives the two ends of a link.
@@ -103,6 +103,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 			if rest <= 0 {
 				n := copy(p, first.data)
 				if first.data = first.data[n:]; len(first.data) == 0 {
+					w.queue[0] = parcel{}
 					w.queue = w.queue[1:]
 				}
 				w.size -= n
@@ -203,6 +204,13 @@ func (s *Stream) Close() error {
 	s.out.tell()
 	s.in.tell()
 	return nil
+}
+
+// WasCut reports whether the link came to its cut.
+func (s *Stream) WasCut() bool {
+	s.out.both.mu.Lock()
+	defer s.out.both.mu.Unlock()
+	return s.out.both.cut
 }
 
 // Counts gives how many bytes this end sent and read.
