@@ -41,3 +41,6 @@ func AppendPreamble(b []byte, starter, unknown bool) []byte {
 
 // Squeeze compresses.
 func Squeeze(b []byte) []byte { return squeeze(nil, b) }
+
+// Expand unpacks.
+func Expand(room, b []byte) ([]byte, error) { return expand(room, b) }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -271,6 +272,40 @@ func TestCut(t *testing.T) {
 			if whole && (i < 500 || ha.packets+hb.packets != 6 || len(ha.bodies)+len(hb.bodies) != 8) {
 				t.Errorf("%s: whole, but %+v %+v", where, ha, hb)
 			}
+		}
+	}
+}
+
+// The same between any two frames, and in the middle of each, of a conversation that
+// is compressed and has more of them.
+func TestCutFrames(t *testing.T) {
+	s := script{packets: []packet{{1, 10}, {16, 150_000}, {17, 3000}}, want: []int{200_000, 70_000, 3000}, open: []int{3000, 200_000, 70_000}, readers: 1}
+	options := wire.Options{Serve: shelf, Timeout: time.Minute, Limits: wire.Limits{Queue: 1, Window: 1}}
+	for _, middle := range []int{0, 20} {
+		for n, cuts := 0, true; cuts; n++ {
+			bubble(t, func(t *testing.T) {
+				x, y := wiretest.Link{Delay: time.Millisecond}.Pipe()
+				cutter := wiretest.NewCutter(x, wiretest.Cut{On: true, Piece: n, Byte: middle}, wiretest.Cut{})
+				oa := options
+				oa.Starter = true
+				begin := time.Now()
+				ha, hb := talk(wire.New(cutter, oa), wire.New(y, options), s, s)
+				sent, _ := cutter.Pieces()
+				cuts = cutter.WasCut()
+				where := fmt.Sprintf("cut %d bytes after %d pieces %v", middle, n, sent[max(0, len(sent)-3):])
+				if d := time.Since(begin); d > 5*time.Second {
+					t.Errorf("%s: took %v", where, d)
+				}
+				whole := ha.err == nil && hb.err == nil
+				if !whole && !cuts || whole && (n < 10 || ha.packets+hb.packets != 6 || len(ha.bodies)+len(hb.bodies) != 6) {
+					t.Errorf("%s: cut %v, %+v %+v", where, cuts, ha, hb)
+				}
+				for _, h := range []heard{ha, hb} {
+					if h.err != nil && strings.Contains(h.err.Error(), "WRONG") {
+						t.Errorf("%s: %v", where, h.err)
+					}
+				}
+			})
 		}
 	}
 }

@@ -136,7 +136,7 @@ func open(b *wire.Bodies, n int) error {
 	defer rc.Close()
 	got, err := io.ReadAll(rc)
 	if err == nil && (!bytes.Equal(got, pattern(n, n)) || key != fmt.Sprint("key-", n)) {
-		err = fmt.Errorf("body %d: %d bytes, key %q", n, len(got), key)
+		err = fmt.Errorf("WRONG body %d: %d bytes, key %q", n, len(got), key)
 	}
 	return err
 }

@@ -108,6 +108,13 @@ func (c *Cutter) Close() (err error) {
 	return err
 }
 
+// WasCut reports whether the stream came to its cut.
+func (c *Cutter) WasCut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cut
+}
+
 // Pieces names what passed so far in each direction: "preamble", "packet", "ask" …
 func (c *Cutter) Pieces() (sent, received []string) {
 	c.mu.Lock()
