@@ -204,15 +204,19 @@ func boundGUID(r *logdb.Record, m *store.Message) store.GUID {
 }
 
 // describe calls f with the messages at the indexes and their hashes. What
-// vanished or cannot be read is left out and noted.
+// vanished or cannot be read is left out and noted; the store is asked once even if
+// there are none, for what it left out of its listing.
 func (s *scan) describe(o *observed, idx []int, f func(store.Message, uint64) error) error {
-	for chunk := range slices.Chunk(idx, describeChunk) {
+	for at := 0; at == 0 || at < len(idx); at += describeChunk {
+		chunk := idx[at:min(at+describeChunk, len(idx))]
 		ms, skips, err := o.snap.Describe(s.ctx, chunk)
 		if err != nil {
 			return err
 		}
 		for _, k := range skips {
-			o.noted = append(o.noted, logdb.Note{Item: k.Item, Reason: k.Err.Error()})
+			if !errors.Is(k.Err, store.ErrIgnored) {
+				o.noted = append(o.noted, logdb.Note{Item: k.Item, Reason: k.Err.Error()})
+			}
 			s.look.Skipped = append(s.look.Skipped, k)
 		}
 		hash := func(k int) uint64 { return o.snap.Hash(chunk[k]) }
@@ -261,7 +265,7 @@ func (s *scan) recheck() error {
 		return nil
 	}
 	for _, o := range s.obs {
-		if o.snap == nil || len(o.new) == 0 {
+		if o.snap == nil {
 			continue
 		}
 		o.news = make([]*news, 0, len(o.new))

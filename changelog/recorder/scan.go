@@ -293,6 +293,7 @@ func (s *scan) listTree() error {
 	}
 	slices.SortFunc(s.obs, func(a, b *observed) int { return store.CompareNames(a.Name, b.Name) })
 	s.look.Skipped = append(s.look.Skipped, s.listed.Skipped...)
+	s.treeLook.Racy = s.treeLook.Racy || slices.ContainsFunc(s.listed.Skipped, func(k store.Skip) bool { return !errors.Is(k.Err, store.ErrIgnored) })
 	return nil
 }
 
@@ -325,13 +326,15 @@ func (s *scan) lookAtAll() error {
 	return nil
 }
 
+// lookAt decides whether a mailbox is to be listed. One that holds what could not be
+// shown is, as the tree is that holds such a mailbox: each run names it.
 func (s *scan) lookAt(o *observed, l *logdb.Listed) (err error) {
 	if o.look, err = s.r.st.MailboxLook(s.ctx, o.Name); err != nil {
 		return err
 	}
 	if l != nil && !l.NoSelect && l.Dir == o.Dir {
 		b := s.boxes[l.Node]
-		if b != nil && b.Path == o.Name && !s.full && !s.first && !b.Look.Racy && !o.look.Racy && bytes.Equal(b.Look.Print, o.look.Print) {
+		if b != nil && b.Path == o.Name && len(b.Skipped) == 0 && !s.full && !s.first && !b.Look.Racy && !o.look.Racy && bytes.Equal(b.Look.Print, o.look.Print) {
 			o.node, o.box = s.tree.Node(l.Node), b
 			if o.node != nil && s.named(b, o.node) {
 				return nil
