@@ -148,15 +148,23 @@ func (c *company) ready(i int) error {
 	return nil
 }
 
-// work makes one user's run. Who is not begun for the last time waits for nobody.
+// work makes one user's run. It waits for nobody who holds the account: the fleet
+// calls it again. With a far end each try is a connection, so that the second is the
+// last, and waits; it is made when no user is left to be begun.
 func (c *company) work(ctx context.Context, i int, last bool) fleet.Result {
 	m := c.members[i]
 	o, err := m.options()
 	if err != nil {
 		return fleet.Result{Err: err}
 	}
-	o.LockWait = 0
+	o.LogWait = o.LockWait
+	if o.Connect == nil || !m.tried {
+		o.LockWait = 0
+	} else {
+		last = true
+	}
 	rep := m.run(ctx, o)
+	m.tried = true
 	return fleet.Result{Busy: !last && held(rep), Value: rep}
 }
 

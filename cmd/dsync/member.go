@@ -22,6 +22,7 @@ type member struct {
 	entry *userdb.User // nil: there is no user database
 	vars  *location.Vars
 	say   voice
+	tried bool // a run was made, and somebody held the account
 }
 
 // member looks a user up; "" is who runs the program, whom no database is asked about.

@@ -172,6 +172,52 @@ func TestManyUsers(t *testing.T) {
 	}
 }
 
+// The same with far ends in processes of their own, which share a change log there.
+func TestManyUsersFar(t *testing.T) {
+	c := newCrowd(t, 24)
+	far := fmt.Sprintf("dsync_remote_cmd=%s -c %s/none.toml -o mail_location=maildir:%s -o changelog=%s/farlog server -u%%u", c.bin, c.dir, c.b, c.dir)
+	must(t, os.WriteFile(c.dir+"/none.toml", nil, 0o600))
+	c.b = ""
+	args := func(more ...string) []string {
+		a := c.args(append(more, "-o", far)...)
+		return append(a[:len(a)-1], "remote:far")
+	}
+	if exit := c.run(args("-j", "4")...); exit != 0 {
+		t.Fatalf("exit %d: %.2000s", exit, c.text)
+	}
+	for _, u := range c.users {
+		if d := c.same(u); d != "" {
+			t.Errorf("%s: %s", u, d)
+		}
+	}
+	// Somebody holds an account at the far end, and one here.
+	for _, dir := range []string{c.far(c.users[2]), c.near(c.users[3])} {
+		st, err := maildir.Open(maildir.Options{Path: dir})
+		must(t, err)
+		defer st.Close()
+		unlock, err := st.Lock(t.Context(), 0)
+		must(t, err)
+		defer unlock()
+	}
+	exit := c.run(args("-j", "2", "-l", "1", "--json")...)
+	order, of, _ := c.results()
+	for i, u := range c.users {
+		want := 0
+		if i == 2 || i == 3 {
+			want = 75
+		}
+		if of[u].Exit != want || want != 0 && !strings.Contains(of[u].Error, "locked") {
+			t.Errorf("%s ended with %d, want %d: %s", u, of[u].Exit, want, of[u].Error)
+		}
+		if want != 0 && slices.Index(order, u) < len(order)-3 {
+			t.Errorf("%s did not wait behind the others: %v", u, order)
+		}
+	}
+	if exit != 75 {
+		t.Errorf("exit %d", exit)
+	}
+}
+
 // Killed at any moment, or interrupted, the next run goes on: nothing is lost,
 // nothing comes twice, and users who were done are not done again.
 func TestManyUsersKilled(t *testing.T) {

@@ -66,6 +66,7 @@ type Options struct {
 	KeepState  bool   // -s auto, also under -f: the log keeps the state of the pair
 	Filter     Filter
 	LockWait   time.Duration // default 30 s; 0: not at all
+	LogWait    time.Duration // for the change log, if that is longer: other accounts share it
 	DryRun     bool
 	MaxDelete  MaxDelete
 	Policy     string            // name, or a policy file; "" = safe

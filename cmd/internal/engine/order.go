@@ -31,6 +31,7 @@ type order struct {
 	PolicyFile string            `json:"policy_file,omitempty"` // its text
 	MaxDelete  MaxDelete         `json:"max_delete"`
 	LockWait   time.Duration     `json:"lock_wait"`
+	LogWait    time.Duration     `json:"log_wait,omitempty"`
 	Level      Level             `json:"level"` // of what it is told besides warnings
 }
 
@@ -54,7 +55,7 @@ const maxOrder = 1 << 20
 // order makes the order of a run.
 func (r *run) order(whole bool) (*order, error) {
 	o := &order{User: r.o.User, Mode: r.o.Mode, Reverse: r.o.Reverse, Whole: whole, DryRun: r.o.DryRun, Filter: r.o.Filter, Dots: r.dots(),
-		SpecialUse: r.o.SpecialUse, Policy: r.o.Policy, MaxDelete: r.o.MaxDelete, LockWait: r.o.LockWait, Level: Info}
+		SpecialUse: r.o.SpecialUse, Policy: r.o.Policy, MaxDelete: r.o.MaxDelete, LockWait: r.o.LockWait, LogWait: r.o.LogWait, Level: Info}
 	if policyfile.IsFile(r.o.Policy) {
 		text, err := os.ReadFile(r.o.Policy)
 		if err != nil {
@@ -132,6 +133,8 @@ func (r *run) lost(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &told) && told.Code == codeBusy:
+		return Fail(ExitTemp, &farBusy{"the far end: " + told.Text})
 	case errors.As(err, &told):
 		return Fail(told.Code, fmt.Errorf("the far end: %s", told.Text))
 	case remote.Broken(err):
@@ -139,6 +142,18 @@ func (r *run) lost(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// codeBusy is what the far end says instead of ExitTemp where somebody holds the
+// account or the change log: whoever has other work comes back later.
+const codeBusy = 200
+
+// farBusy is store.ErrBusy, as the far end words it.
+type farBusy struct{ text string }
+
+func (e *farBusy) Error() string { return e.text }
+
+// Is reports whether e is target.
+func (e *farBusy) Is(target error) bool { return target == store.ErrBusy }
 
 // claim is the state that the session is to be checked against: what -s says, or the
 // log for this destination.
@@ -224,7 +239,11 @@ func Serve(ctx context.Context, l *remote.Link, local Local) error {
 			if remote.Broken(err) {
 				exit = ExitTemp
 			}
-			l.Fail(exit, err.Error())
+			code := exit
+			if errors.Is(err, store.ErrBusy) {
+				code = codeBusy
+			}
+			l.Fail(code, err.Error())
 			return Fail(exit, err)
 		}
 	}
@@ -237,7 +256,7 @@ func serveOne(ctx context.Context, l *remote.Link, local Local, o *order) error 
 	}
 	defer done()
 	opts.Mode, opts.Reverse, opts.DryRun, opts.Filter, opts.dots = o.Mode, o.Reverse, o.DryRun, o.Filter, &o.Dots
-	opts.SpecialUse, opts.Policy, opts.MaxDelete, opts.LockWait = o.SpecialUse, o.Policy, o.MaxDelete, o.LockWait
+	opts.SpecialUse, opts.Policy, opts.MaxDelete, opts.LockWait, opts.LogWait = o.SpecialUse, o.Policy, o.MaxDelete, o.LockWait, o.LogWait
 	if o.Whole {
 		opts.Algorithm = Full
 	}
@@ -299,7 +318,7 @@ func (r *run) account() *account {
 
 // check refuses an order that no near end of ours would give.
 func (o *order) check() error {
-	if o.Mode < Sync || o.Mode > Backup || o.LockWait < 0 || len(o.PolicyFile) > maxOrder {
+	if o.Mode < Sync || o.Mode > Backup || o.LockWait < 0 || o.LogWait < 0 || len(o.PolicyFile) > maxOrder {
 		return Fail(ExitUsage, errors.New("an order that makes no sense"))
 	}
 	if policyfile.IsFile(o.Policy) && o.PolicyFile == "" {

@@ -152,7 +152,7 @@ func (r *run) do(ctx context.Context) (err error) {
 // openLog opens the change log, if it is not open.
 func (r *run) openLog(ctx context.Context) (err error) {
 	if r.db = r.o.DB; r.db == nil {
-		r.db, err = OpenChangeLog(ctx, r.o.ChangeLog, r.o.LockWait, r.o.Fatal)
+		r.db, err = OpenChangeLog(ctx, r.o.ChangeLog, max(r.o.LockWait, r.o.LogWait), r.o.Fatal)
 	}
 	return err
 }
