@@ -62,12 +62,13 @@ func commands() []*command {
 		},
 		{
 			name: "server", run: runServer,
-			summary: "be the other end of a remote sync, on standard input and output",
+			summary: "be the other end of remote syncs, on standard input and output or on the network",
 			about: []string{
 				"What remote:, remoteprefix: and commands as destinations run at the far end, by ssh or the like. The mail is that of -u, or of who runs it, where the configuration of this end has it; the near end has no say in that.",
+				"With --listen it takes connections of many near ends until SIGTERM. Each may name the users whom listen.users allows it; the user databases and the configuration of this end say where their mail is. At SIGHUP configuration, certificates, secrets and user databases are read anew.",
 				"dsync-server is another name for it.",
 			},
-			exits: []exitLine{{"0", "the near end was answered"}},
+			exits: []exitLine{{"0", "the near end was answered; with --listen: ended by SIGTERM or SIGINT"}},
 		},
 		{
 			name: "plan", words: "DESTINATION", max: -1, run: runSync,

@@ -57,6 +57,7 @@ func (r *syncRun) everyUser(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer c.closeLog()
+	defer c.network.close()
 	fleet.Run(ctx, len(names), fleet.Options{
 		Jobs: c.jobCount(), Wait: r.base.LockWait,
 		Ready: c.ready, Work: c.work, Done: c.done,

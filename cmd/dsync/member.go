@@ -134,6 +134,7 @@ func (m *member) options() (engine.Options, error) {
 	}
 	o.Near, o.Far = near.String(), far.String()
 	if o.Connect = m.connect(&far); far.Remote() {
+		o.Part = m.network.part(&far)
 		return o, m.names(&o.Filter, !near.FS)
 	}
 	if samePlace(near, far.Location) {

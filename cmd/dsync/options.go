@@ -54,6 +54,7 @@ type values struct {
 
 	timeout time.Duration
 	rawlog  string
+	listen  []string
 
 	idle    []string // options that have nothing to do
 	missing error    // an option that is not built
@@ -178,6 +179,7 @@ var options = append([]*option{
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Append to this file, in readable form, what goes to and comes from the other end.", syncs + " server ", func(v *values, s string) error { v.rawlog = s; return nil }},
 	{"T", "timeout", "SECS", "End a connection on which so long nothing came or went (default 600).", syncs + " server ", (*values).setTimeout},
+	{"", "listen", "ADDRESS", "Take connections: HOST:PORT with TLS, tcp:HOST:PORT without; '' takes those of listen.address; may be repeated. See the settings listen.*.", " server ", func(v *values, s string) error { v.listen = append(v.listen, s); return nil }},
 	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
 
 	{"N", "all-namespaces", "", "", syncs, missing("-N (all namespaces) is")},

@@ -20,6 +20,9 @@ import (
 // runServer is the far end of remote runs, on standard input and output. Whose mail
 // it is says -u, or who runs the program; never the near end.
 func runServer(ctx context.Context, p *program, c *call) (int, error) {
+	if len(c.listen) > 0 {
+		return runListen(ctx, p, c)
+	}
 	local, err := p.localOf(ctx, c)
 	if err != nil {
 		return 0, err
@@ -124,12 +127,11 @@ func (m *member) connect(t *location.Target) func(context.Context) (*remote.Link
 		return nil
 	}
 	return func(ctx context.Context) (*remote.Link, error) {
-		o := m.wire
 		if t.Address != "" {
-			return remote.Dial(ctx, t.Address, nil, o)
+			return m.network.call(ctx, t)
 		}
 		name, _, _ := strings.Cut(t.Argv[0], " ")
 		c := remote.Command{Argv: t.Argv, Prefix: t.Prefix, Stderr: func(line string) { m.say.print(engine.Warning, name+": "+line) }}
-		return c.Run(o)
+		return c.Run(m.wire)
 	}
 }

@@ -46,12 +46,13 @@ func runSync(ctx context.Context, p *program, c *call) (int, error) {
 type syncRun struct {
 	*program
 	*call
-	dry  bool
-	set  *config.Set
-	uses map[string]string
-	base engine.Options
-	dbs  userdb.List  // empty: none is configured
-	wire wire.Options // of connections to far ends
+	dry     bool
+	set     *config.Set
+	uses    map[string]string
+	base    engine.Options
+	dbs     userdb.List  // empty: none is configured
+	wire    wire.Options // of connections to far ends
+	network *network     // to servers on the network
 }
 
 // checkWords finds what is wrong whatever the settings and users are.
@@ -125,6 +126,7 @@ func (r *syncRun) prepare() (err error) {
 	if r.wire, err = r.wireOptions(); err != nil {
 		return err
 	}
+	r.network = &network{set: r.set, wire: r.wire, keep: r.many()}
 	r.algorithm()
 	if r.width > 0 && (r.verbose || r.debug) {
 		r.msg.bar = progress.New(r.msg.w, r.width, r.now)

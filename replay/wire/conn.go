@@ -117,6 +117,9 @@ func New(rw io.ReadWriteCloser, o Options) *Conn {
 	return c
 }
 
+// Done is closed when the connection has ended, whyever.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
 // SetServe says who answers requests for bodies from now on; nil: they are refused.
 func (c *Conn) SetServe(s Serve) {
 	c.mu.Lock()

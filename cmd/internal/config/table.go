@@ -35,6 +35,18 @@ const (
 	StaticGID     = "static.gid"
 	StaticHome    = "static.home"
 	StaticMail    = "static.mail"
+	ListenAddress = "listen.address"
+	ListenCert    = "listen.cert"
+	ListenKey     = "listen.key"
+	ListenCA      = "listen.ca"
+	ListenSecrets = "listen.secret_file"
+	ListenUsers   = "listen.users"
+	ListenPlain   = "listen.plain"
+	ConnectCA     = "connect.ca"
+	ConnectCert   = "connect.cert"
+	ConnectKey    = "connect.key"
+	ConnectSecret = "connect.secret_file"
+	ConnectPlain  = "connect.plain"
 )
 
 // MaxJobs bounds how many users are worked on at once.
@@ -78,6 +90,8 @@ func Sections() []Section {
 		{"passwd", false, `The user database "passwd", the system's.`},
 		{"passwd_file", false, `The user database "passwd_file": name:password:uid:gid:gecos:home:shell:extra fields, where all after the name may be empty. userdb_mail= and userdb_mail_replica= among the extra fields are mail_location and mail_replica of that user.`},
 		{"static", false, `The user database "static": what the others leave open. Alone it takes every name, and cannot list any.`},
+		{"listen", false, `"dsync server --listen": whom it lets in, and what they may touch. At least one of ca and secret_file is needed; SIGHUP reads all of it anew.`},
+		{"connect", false, "How tcp: and tcps: destinations are reached."},
 	}
 }
 
@@ -106,6 +120,18 @@ func Settings() []Setting {
 		{StaticGID, Text, "", "vmail", "A number, or a name of the system's.", nil},
 		{StaticHome, Text, "", "/srv/mail/%d/%n", "The home directory.", absolute},
 		{StaticMail, Text, "", "maildir:~/Maildir", "The location of the mail.", nil},
+		{ListenAddress, List, "", "tcps:0.0.0.0:4711", "What --listen '' listens to: HOST:PORT with TLS, or tcp:HOST:PORT without; without PORT it is doveadm_port's.", nil},
+		{ListenCert, Text, "", "/etc/dsync/cert.pem", "This end's certificate and what leads from it to its authority, in PEM form.", absolute},
+		{ListenKey, Text, "", "/etc/dsync/key.pem", "Its key.", absolute},
+		{ListenCA, Text, "", "/etc/dsync/ca.pem", "The authorities that sign near ends' certificates. With it a certificate is asked for, and known by its DNS names and its CN.", absolute},
+		{ListenSecrets, Text, "", "/etc/dsync/secrets", "A file of lines NAME:SECRET that only its owner can read. With it a secret is asked for; with ca as well, both are.", absolute},
+		{ListenUsers, List, "", "mx2.example.org=*", "Whose accounts may be touched by whom: NAME=MASK, where NAME is a certificate's or a secret's, or MASK for all who are let in.", nil},
+		{ListenPlain, Switch, "false", "", "Whether plain tcp, which neither hides nor protects mail, is listened to outside of loopback.", nil},
+		{ConnectCA, Text, "", "/etc/dsync/ca.pem", "The authorities that sign far ends' certificates; without it the system's.", absolute},
+		{ConnectCert, Text, "", "/etc/dsync/cert.pem", "The certificate that this end shows.", absolute},
+		{ConnectKey, Text, "", "/etc/dsync/key.pem", "Its key.", absolute},
+		{ConnectSecret, Text, "", "/etc/dsync/secret", "A file with one line NAME:SECRET that only its owner can read: who this end is.", absolute},
+		{ConnectPlain, Switch, "false", "", "Whether plain tcp, which neither hides nor protects mail, is spoken outside of loopback.", nil},
 	}
 }
 

@@ -56,6 +56,8 @@ type Options struct {
 	// Connect, if not nil, leads to the far end in another process, which has its own
 	// location and change log: Far is but its name.
 	Connect func(context.Context) (*remote.Link, error)
+	// Part takes the link back from a run that leaves it in order; nil: it is closed.
+	Part func(*remote.Link) error
 	// DB is the database, if it is open already (OpenChangeLog): the run uses it and
 	// leaves it open. Runs on different accounts may use it at once.
 	DB         *logdb.DB

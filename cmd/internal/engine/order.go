@@ -49,6 +49,9 @@ type account struct {
 	Found    []bool     `json:"found,omitempty"` // which names of -m there are
 }
 
+// maxLockWait bounds how long a far end waits for a lock.
+const maxLockWait = 1_000_000 * time.Second
+
 // maxOrder bounds names and texts of an order, in bytes.
 const maxOrder = 1 << 20
 
@@ -271,7 +274,14 @@ func serveOne(ctx context.Context, l *remote.Link, local Local, o *order) error 
 	}
 	r := &run{o: opts, rep: &Report{}}
 	r.rep.Sides[1].Location = opts.Far
-	return errors.Join(r.damage(r.doFar(ctx, l, o)), r.close())
+	defer l.Rest()
+	err = r.damage(r.doFar(ctx, l, o))
+	if late := r.close(); err != nil {
+		err = errors.Join(err, late)
+	} else if late != nil && notice != nil { // the near end has its account, and may have begun another run
+		notice(Error, late.Error())
+	}
+	return err
 }
 
 // doFar is the far end of one session.
@@ -318,7 +328,8 @@ func (r *run) account() *account {
 
 // check refuses an order that no near end of ours would give.
 func (o *order) check() error {
-	if o.Mode < Sync || o.Mode > Backup || o.LockWait < 0 || o.LogWait < 0 || len(o.PolicyFile) > maxOrder {
+	if o.Mode < Sync || o.Mode > Backup || len(o.PolicyFile) > maxOrder ||
+		min(o.LockWait, o.LogWait) < 0 || max(o.LockWait, o.LogWait) > maxLockWait {
 		return Fail(ExitUsage, errors.New("an order that makes no sense"))
 	}
 	if policyfile.IsFile(o.Policy) && o.PolicyFile == "" {

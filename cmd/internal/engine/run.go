@@ -83,9 +83,7 @@ const closeTime = 5 * time.Second
 func (r *run) close() error {
 	var errs []error
 	if r.link != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-		defer cancel()
-		if err := r.link.Close(ctx); err != nil {
+		if err := r.disconnect(); err != nil {
 			errs = append(errs, Fail(ExitTemp, fmt.Errorf("%s: %w", r.o.Far, err)))
 		}
 	}
@@ -101,6 +99,17 @@ func (r *run) close() error {
 		errs = append(errs, fmt.Errorf("close the change log: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+// disconnect ends what the run has to say to the far end.
+func (r *run) disconnect() error {
+	r.link.Rest()
+	if r.o.Part != nil {
+		return r.o.Part(r.link)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return r.link.Close(ctx)
 }
 
 func (r *run) do(ctx context.Context) (err error) {

@@ -146,16 +146,27 @@ func tcpTarget(secure bool, where, port string) (Target, error) {
 	if secure {
 		t.Text = "tcps:" + where
 	}
+	var err error
+	if t.Address, err = hostPort(where, port, 1); err != nil || where == "" || strings.HasPrefix(where, ":") {
+		return Target{}, fmt.Errorf("destination %q: want HOST:PORT, with an IPv6 address in brackets", t.Text)
+	}
+	return t, nil
+}
+
+// Listen reads an address to listen to, HOST[:PORT]; no HOST is every address, and
+// port 0 one that is free.
+func Listen(where, port string) (string, error) { return hostPort(where, port, 0) }
+
+func hostPort(where, port string, least int) (string, error) {
 	host := where
 	if i := strings.LastIndexByte(where, ':'); i >= 0 && !strings.HasSuffix(where, "]") {
 		host, port = where[:i], where[i+1:]
 	}
 	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65535 || !isHost(host) || strings.Contains(host, "@") {
-		return Target{}, fmt.Errorf("destination %q: want HOST:PORT, with an IPv6 address in brackets", t.Text)
+	if err != nil || n < least || n > 65535 || host != "" && !isHost(host) || strings.Contains(host, "@") {
+		return "", fmt.Errorf("want HOST:PORT, with an IPv6 address in brackets")
 	}
-	t.Address = net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(n))
-	return t, nil
+	return net.JoinHostPort(strings.Trim(host, "[]"), strconv.Itoa(n)), nil
 }
 
 // OneWord reads a location that is one word: with a scheme, or a directory.

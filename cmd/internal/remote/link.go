@@ -21,12 +21,13 @@ type Kind byte
 
 // The kinds of packets.
 const (
-	KindLogin   Kind = 1  // near: who is there
-	KindOrder   Kind = 16 // near: a run is asked for
-	KindFrame   Kind = 17 // both: a frame of the session
-	KindNotice  Kind = 18 // far: a line for people
-	KindAccount Kind = 19 // far: what it did
-	KindGreet   Kind = 20 // far: the login is good
+	KindLogin     Kind = 1  // near: who is there
+	KindChallenge Kind = 2  // far, over a plain stream: what the login is about
+	KindGreet     Kind = 3  // far: the login is good
+	KindOrder     Kind = 16 // near: a run is asked for
+	KindFrame     Kind = 17 // both: a frame of the session
+	KindNotice    Kind = 18 // far: a line for people
+	KindAccount   Kind = 19 // far: what it did
 )
 
 // ErrUnexpected: the other end sent something else than what was due.
@@ -44,8 +45,9 @@ type Link struct {
 	// Name is the other end, for messages.
 	Name string
 
-	hops  atomic.Int32 // of the packets that came, the most
-	ended func() error // waits for the child; nil: there is none
+	hops     atomic.Int32 // of the packets that came, the most
+	greeting []byte       // what the far end has to show; nil: nothing, or it did
+	ended    func() error // waits for the child; nil: there is none
 }
 
 // New makes a link of a connection.
@@ -105,8 +107,8 @@ func (l *Link) Take(ctx context.Context, k Kind, v any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: packet of kind %d: %w", l.Name, k, err)
+	if err := decode(b, v); err != nil {
+		return &LostError{fmt.Errorf("%s: packet of kind %d: %w", l.Name, k, err)}
 	}
 	return nil
 }
@@ -122,10 +124,22 @@ func (l *Link) take(ctx context.Context, k Kind) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w: an empty packet", l.Name, ErrUnexpected)
 		}
 		l.hops.Store(max(l.hops.Load(), int32(b[0])))
+		if Kind(got) == KindOrder { // a new run
+			l.hops.Store(int32(b[0]))
+		}
 		b = b[1:]
 		switch {
+		case l.greeting != nil:
+			if Kind(got) != KindGreet {
+				return nil, fmt.Errorf("%s: %w: kind %d, want its greeting", l.Name, ErrUnexpected, got)
+			}
+			if err := l.greeted(b); err != nil {
+				return nil, err
+			}
 		case Kind(got) == k:
 			return b, nil
+		case Kind(got) == KindChallenge:
+			return nil, fmt.Errorf("%s: %w: the far end asks for a secret, and connect.secret_file names none", l.Name, ErrLogin)
 		case Kind(got) == KindNotice:
 			l.note(b)
 		default:
@@ -210,6 +224,32 @@ func (l *Link) Stats() wire.Stats { return l.c.Stats() }
 
 // Trust takes what the peer sends within full limits: it is known now.
 func (l *Link) Trust() { l.c.Trust() }
+
+// Done is closed when the connection has ended.
+func (l *Link) Done() <-chan struct{} { return l.c.Done() }
+
+// Alive reports whether the connection can serve one more run, as far as this end
+// knows.
+func (l *Link) Alive() bool {
+	select {
+	case <-l.c.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// again readies the link for the next run.
+func (l *Link) again() {
+	l.Notice = nil
+	l.hops.Store(0)
+}
+
+// Rest lets go of what a run that is over had asked for.
+func (l *Link) Rest() {
+	l.c.SetServe(nil)
+	l.c.Bodies().Forget()
+}
 
 // Fail says why this end cannot go on, and closes.
 func (l *Link) Fail(exit int, text string) error {
