@@ -215,6 +215,13 @@ func scripted() situation {
 	}}
 }
 
+// apart is a situation whose run is made by two halves.
+func apart(s situation) situation {
+	s.name += " apart"
+	s.o.apart = true
+	return s
+}
+
 func first() situation {
 	s := scripted()
 	return situation{name: "first sync", history: s.history[:1]}

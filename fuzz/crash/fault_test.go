@@ -84,7 +84,7 @@ func TestErrorAtEveryWrite(t *testing.T) {
 		stride = 1
 	}
 	for _, k := range worlds {
-		for _, s := range []situation{first(), scripted()} {
+		for _, s := range []situation{first(), scripted(), apart(scripted())} {
 			want, err := wanted(k.make, s)
 			must(t, err)
 			for e, fault := range []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EACCES} {
@@ -127,7 +127,7 @@ func TestCancelAtEveryWrite(t *testing.T) {
 		stride = 1
 	}
 	for _, k := range worlds {
-		for _, s := range []situation{first(), scripted()} {
+		for _, s := range []situation{first(), scripted(), apart(scripted())} {
 			t.Run(k.name+"/"+s.name, func(t *testing.T) {
 				want, err := wanted(k.make, s)
 				must(t, err)

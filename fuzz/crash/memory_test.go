@@ -56,7 +56,7 @@ func crashEverywhere(mk func() (world, error), s situation, seed uint64, every i
 // P14, E5: a run that crashed at any write is made good by the next.
 func TestCrashAtEveryWrite(t *testing.T) {
 	for _, k := range worlds {
-		for _, s := range []situation{first(), scripted()} {
+		for _, s := range []situation{first(), scripted(), apart(scripted())} {
 			t.Run(k.name+"/"+s.name, func(t *testing.T) {
 				every := 3
 				if long() {

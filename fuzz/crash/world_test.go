@@ -21,6 +21,7 @@ import (
 
 	"dsync/changelog/logdb"
 	"dsync/changelog/recorder"
+	"dsync/fuzz/live"
 	"dsync/merge"
 	"dsync/replay/session"
 	"dsync/store"
@@ -237,6 +238,7 @@ type runOptions struct {
 	dir    merge.Direction
 	source int
 	whole  bool
+	apart  bool // by two halves, as two processes make it
 	db     logdb.Options
 }
 
@@ -259,10 +261,16 @@ func run(ctx context.Context, w world, o runOptions) (*session.PairResult, error
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	res, err := session.Pair(ctx, db, st, session.PairOptions{
+	po := session.PairOptions{
 		Policy: policy, Direction: o.dir, Source: o.source, Whole: o.whole, Brake: recorder.Brake{Off: true},
 		Now: w.now, NewID: rand.Uint64, Run: "crash",
-	})
+	}
+	var res *session.PairResult
+	if o.apart {
+		res, _, err = live.Apart(ctx, [2]*logdb.DB{db, db}, st, po, nil, 0)
+	} else {
+		res, err = session.Pair(ctx, db, st, po)
+	}
 	for i := range st {
 		err = errors.Join(err, st[i].Close())
 	}
