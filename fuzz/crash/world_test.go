@@ -267,7 +267,7 @@ func run(ctx context.Context, w world, o runOptions) (*session.PairResult, error
 	}
 	var res *session.PairResult
 	if o.apart {
-		res, _, err = live.Apart(ctx, [2]*logdb.DB{db, db}, st, po, nil, 0)
+		res, err = live.Apart(ctx, [2]*logdb.DB{db, db}, st, po, nil, 0)
 	} else {
 		res, err = session.Pair(ctx, db, st, po)
 	}

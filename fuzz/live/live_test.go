@@ -11,6 +11,7 @@ import (
 
 	"dsync/changelog/logdb"
 	"dsync/fuzz/pure"
+	"dsync/replay/wire/wiretest"
 )
 
 var (
@@ -73,11 +74,15 @@ type memKind struct {
 	late    bool // clients give no UIDs
 	oldLogs bool // what is restored is mail, log or both
 	apart   bool // the two ends of a run have frames alone between them
+	wired   bool // and these go over the wire
 }
 
 func (k memKind) world(seed uint64, db *logdb.DB) *world {
 	w := newWorld(seed, k.mode, db)
-	w.apart = k.apart
+	w.apart = k.apart || k.wired
+	if k.wired {
+		w.link = &wiretest.Link{}
+	}
 	id := worlds.Add(1)
 	for i := range k.kind.Replicas {
 		w.add(newMemAccount(fmt.Sprintf("w%d-%d", id, i), seed*16+uint64(i)+1, w.Time, k.late))
@@ -169,6 +174,8 @@ func TestMemory(t *testing.T) {
 		{"old-logs", memKind{kind: pure.Kind{Replicas: 2, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true}, 60},
 		{"old-logs-three", memKind{kind: pure.Kind{Replicas: 3, Ops: 22, Logs: 2}, mode: Mixed, oldLogs: true}, 60},
 		{"apart", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, apart: true}, 120},
+		{"wired", memKind{kind: pure.Kind{Replicas: 2, Ops: 14}, mode: Mixed, wired: true}, 80},
+		{"wired-direct", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Direct: true}, mode: Mixed, wired: true}, 40},
 		{"apart-parts", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Parts: true, Direct: true}, mode: Mixed, apart: true}, 60},
 		{"apart-logs", memKind{kind: pure.Kind{Replicas: 3, Ops: 18, Logs: 2}, mode: Mixed, oldLogs: true, apart: true}, 60},
 	} {

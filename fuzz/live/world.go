@@ -14,6 +14,7 @@ import (
 	"dsync/fuzz/pure"
 	"dsync/merge"
 	"dsync/replay/session"
+	"dsync/replay/wire/wiretest"
 	"dsync/store"
 )
 
@@ -68,8 +69,9 @@ type world struct {
 
 	ownDB   bool                             // closed with the world
 	apart   bool                             // runs are made by two halves
+	link    *wiretest.Link                   // what lies between the halves in the next run; nil: no wire
+	ended   func(side int)                   // called when a half over a wire has ended
 	cut     int                              // the frame with which the next of them breaks; 0: none
-	frames  int                              // of the last of them
 	excused map[string]int                   // of Trial
 	turn    int                              // runs of a Trial
 	modseqs map[changelog.ReplicaID]*modseqs // after the last run; nil: P11 is not asked
@@ -265,11 +267,14 @@ func (w *world) meet(st [2]store.Store, o session.PairOptions, state string) (*s
 	if s, err := changelog.ParseState(state); state != "" && err == nil {
 		claim = &s
 	}
+	if w.link != nil {
+		a, b := w.link.Pipe()
+		w.link = &wiretest.Link{}
+		return Wired(bg, [2]*logdb.DB{w.db, w.db}, st, o, claim, [2]io.ReadWriteCloser{a, b}, w.ended)
+	}
 	cut := w.cut
 	w.cut = 0
-	res, frames, err := Apart(bg, [2]*logdb.DB{w.db, w.db}, st, o, claim, cut)
-	w.frames = frames
-	return res, err
+	return Apart(bg, [2]*logdb.DB{w.db, w.db}, st, o, claim, cut)
 }
 
 // sync is pair as the program does it: where seen-sets are equal and digests are

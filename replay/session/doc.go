@@ -11,9 +11,10 @@
 //	delta   every entry that mentions a change you have not seen, and the tree
 //	more    in turns: the counterparts of what you sent, until neither side has any
 //	hashes  header hashes of messages whose GUID both sides bring in; left out if there are none
-//	plan    the hash of the merged result; unequal: nothing is written. And: I will need bodies
+//	plan    the hash of the merged result; unequal: nothing is written. And: I will need
+//	        bodies; my store stays still
 //	ready   to one that needs bodies: my mailboxes stand under their names; ask
-//	fed     I need no more of your bodies
+//	fed     to one that does not stay still: I need no more of your bodies
 //	report  what failed here, and my digest now
 //
 // The other end answers a hello with hello, range and, if all of it fits into one

@@ -108,11 +108,11 @@ func step(ctx context.Context, m *Machine, a Action, end End, conn Conn) error {
 		}
 		m.Hashed(hs)
 	case DoPlan:
-		needs, err := end.Plan(ctx, a.Result, a.Side)
+		needs, still, err := end.Plan(ctx, a.Result, a.Side)
 		if err != nil {
 			return err
 		}
-		m.Planned(needs)
+		m.Planned(needs, still)
 	case DoTree:
 		if err := end.Tree(ctx); err != nil {
 			return err

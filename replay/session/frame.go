@@ -109,6 +109,7 @@ type HeaderHash struct {
 type Plan struct {
 	Hash  replay.Hash // of the merged result
 	Needs bool        // this end will ask for bodies
+	Still bool        // this end changes nothing in its store
 }
 
 // Report is what became of the plan at one end.
@@ -156,7 +157,8 @@ func (f *Frame) Encode() []byte {
 			b = pack.Bytes(b, h.Hash[:])
 		}
 	case KindPlan:
-		b = pack.Bool(pack.Bytes(pack.Array(b, 2), f.Plan.Hash[:]), f.Plan.Needs)
+		b = pack.Bytes(pack.Array(b, 3), f.Plan.Hash[:])
+		b = pack.Bool(pack.Bool(b, f.Plan.Needs), f.Plan.Still)
 	case KindLock:
 		b = pack.String(pack.Uint(pack.Array(b, 2), uint64(f.Lock.Turn)), f.Lock.Place)
 	case KindReport:
@@ -251,10 +253,10 @@ func Decode(b []byte) (*Frame, error) {
 	case KindHashes:
 		f.Hashes, err = decodeHashes(&r)
 	case KindPlan:
-		r.Fields(2)
+		r.Fields(3)
 		f.Plan = &Plan{}
 		copyFixed(&r, f.Plan.Hash[:])
-		f.Plan.Needs = r.Bool()
+		f.Plan.Needs, f.Plan.Still = r.Bool(), r.Bool()
 	case KindReport:
 		f.Report, err = decodeReport(&r)
 	case KindLock:

@@ -279,7 +279,8 @@ func (h *Half) hello(ctx context.Context) (*Hello, error) {
 	return f.Hello, nil
 }
 
-// gate is open while the other end may ask for bodies: from "ready" to "fed".
+// gate is open while the other end may ask for bodies: from "ready" to "fed" or, at an
+// end that stays still, its report.
 type gate struct {
 	mu   sync.Mutex
 	open *Local
@@ -293,7 +294,7 @@ func (g *gate) let(l *Local) {
 
 func (g *gate) shut() { g.let(nil) }
 
-// Open gives the other end a body, from "ready" to "fed", as replay.Bodies does.
+// Open gives the other end a body, while it may ask, as replay.Bodies does.
 func (h *Half) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, string, error) {
 	h.gate.mu.Lock()
 	defer h.gate.mu.Unlock()
@@ -328,7 +329,7 @@ func (g *gated) Receive(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	switch kindOf(b) {
-	case KindFed:
+	case KindFed, KindReport:
 		g.gate.shut()
 	case KindHello:
 		if g.restart {

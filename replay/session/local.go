@@ -21,7 +21,7 @@ type End interface {
 	Load(ctx context.Context, none bool, upto Key) (*Delta, error)
 	More(ctx context.Context, ids []changelog.Dot, nodes []store.MailboxGUID) ([]*changelog.Message, error)
 	Hashes(ctx context.Context, ids []changelog.Dot) ([]HeaderHash, error)
-	Plan(ctx context.Context, r *merge.Result, side int) (needs bool, err error)
+	Plan(ctx context.Context, r *merge.Result, side int) (needs, still bool, err error)
 	Tree(ctx context.Context) error
 	Bodies(ctx context.Context) error
 	Rest(ctx context.Context) (*Report, func(string) bool, error)
@@ -294,24 +294,25 @@ func (l *Local) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, stri
 }
 
 // Plan implements End. It writes nothing.
-func (l *Local) Plan(ctx context.Context, r *merge.Result, side int) (needs bool, err error) {
+func (l *Local) Plan(ctx context.Context, r *merge.Result, side int) (needs, still bool, err error) {
 	l.Result, l.Side = r, side
 	in := replay.Input{Before: l.Look.Tree, Layout: l.Look.Layout, After: r.After[side], Records: l.records, Policy: l.Policy,
 		Live: l.rest(), Held: l.live, Absent: l.absent}
 	if (l.Look.Restored || l.behind) && len(l.reports) == 0 {
 		if err := l.restored(ctx, &in); err != nil {
-			return false, err
+			return false, false, err
 		}
 	}
 	if l.Player, err = replay.NewPlayer(l.Rec.Store(), l.Rec.Account(), in, l.Now, l.Peer); err != nil {
-		return false, err
+		return false, false, err
 	}
 	l.Player.Progress = l.Progress
 	if l.Workers > 0 {
 		l.Player.Workers = l.Workers
 	}
 	adds := slices.ContainsFunc(l.Player.Plan.Boxes, func(b *replay.Box) bool { return len(b.Adds) > 0 })
-	return adds && !l.DryRun && !l.ReadOnly, nil
+	idle := l.DryRun || l.ReadOnly
+	return adds && !idle, idle || l.Player.Plan.Empty(), nil
 }
 
 // Tree implements End.

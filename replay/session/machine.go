@@ -112,7 +112,8 @@ type Machine struct {
 	level  bool                   // unlike was asked
 	first  bool                   // this end speaks first about plans
 	result *merge.Result
-	needs  [2]bool // this end, the peer: bodies
+	mine   Plan
+	peers  Plan
 	report *Report
 	failed func(string) bool
 	out    Outcome

@@ -16,27 +16,23 @@ func (m *Machine) merge() {
 	m.do(Action{Do: DoPlan, Result: m.result, Side: m.side()})
 }
 
-// Planned tells that this end knows what it has to do, and whether it will ask for
-// bodies.
-func (m *Machine) Planned(needs bool) {
-	m.needs[0] = needs
+// Planned tells that this end knows what it has to do, whether it will ask for bodies,
+// and whether its store stays still.
+func (m *Machine) Planned(needs, still bool) {
+	m.mine = Plan{Hash: replay.HashOf(m.result), Needs: needs, Still: still}
 	if m.first {
-		m.sendPlan()
+		m.send(&Frame{Kind: KindPlan, Plan: &m.mine})
 	}
 	m.want(KindPlan)
 }
 
-func (m *Machine) sendPlan() {
-	m.send(&Frame{Kind: KindPlan, Plan: &Plan{Hash: replay.HashOf(m.result), Needs: m.needs[0]}})
-}
-
 func (m *Machine) plan(theirs *Plan) error {
-	if theirs.Hash != replay.HashOf(m.result) {
+	if theirs.Hash != m.mine.Hash {
 		return ErrPlans
 	}
-	m.needs[1] = theirs.Needs
+	m.peers = *theirs
 	if !m.first {
-		m.sendPlan()
+		m.send(&Frame{Kind: KindPlan, Plan: &m.mine})
 	}
 	m.phase = 0
 	if !m.cfg.DryRun {
@@ -45,20 +41,20 @@ func (m *Machine) plan(theirs *Plan) error {
 	return nil
 }
 
-// Played tells that Tree or Bodies is done. An end that needs no bodies, or whose
-// peer does not, waits for no word about them.
+// Played tells that Tree or Bodies is done. An end that needs no bodies waits for no
+// "ready"; one whose peer needs none, or that stays still, for no "fed".
 func (m *Machine) Played() {
 	tree := m.phase == 0
 	switch {
-	case tree && m.needs[1]:
+	case tree && m.peers.Needs:
 		m.send(&Frame{Kind: KindReady})
-	case !tree:
+	case !tree && !m.peers.Still:
 		m.send(&Frame{Kind: KindFed})
 	}
 	switch {
-	case tree && m.needs[0]:
+	case tree && m.mine.Needs:
 		m.want(KindReady)
-	case m.needs[1]:
+	case m.peers.Needs && !m.mine.Still:
 		m.want(KindFed)
 	default:
 		m.do(Action{Do: DoRest})
