@@ -54,6 +54,8 @@ type pair struct {
 	bin          string
 	dir          string
 	a, b, log    string
+	farLog       string // of a far end in another process
+	pid          string // file with that one's process id
 	credential   *syscall.Credential
 	stdout, text string // of the last run
 	rss          int64  // of the last run, kB
@@ -77,7 +79,8 @@ func newPair(t testing.TB, dir string) *pair {
 	t.Helper()
 	bin, err := program()
 	must(t, err)
-	return &pair{t: t, bin: bin, dir: dir, a: filepath.Join(dir, "A"), b: filepath.Join(dir, "B"), log: filepath.Join(dir, "log")}
+	return &pair{t: t, bin: bin, dir: dir, a: filepath.Join(dir, "A"), b: filepath.Join(dir, "B"), log: filepath.Join(dir, "log"),
+		farLog: filepath.Join(dir, "far-log"), pid: filepath.Join(dir, "pid")}
 }
 
 // command makes a command line of the program.
@@ -109,6 +112,37 @@ func (p *pair) run(args ...string) int {
 		p.t.Errorf("%v crashed:\n%.600s", args, p.text)
 	}
 	return c.ProcessState.ExitCode()
+}
+
+// far is the destination that is another process, which leaves its id.
+func (p *pair) far() []string {
+	return []string{"sh", "-c", `echo $$ >"$1.new"; mv "$1.new" "$1"; shift; exec "$@"`, "sh", p.pid,
+		p.bin, "-o", "mail_location=maildir:" + p.b, "-o", "changelog=" + p.farLog, "server"}
+}
+
+// farKilled runs the program and kills the far end after a while; false if that had
+// ended before. The near end must see it, and end by itself.
+func (p *pair) farKilled(after time.Duration, args ...string) bool {
+	p.t.Helper()
+	os.Remove(p.pid)
+	c := p.command(args...)
+	must(p.t, c.Start())
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+	time.Sleep(after)
+	hit := false
+	if text, err := os.ReadFile(p.pid); err == nil {
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		must(p.t, err)
+		hit = syscall.Kill(pid, syscall.SIGKILL) == nil
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		p.t.Fatal("the near end goes on although the far end is gone")
+	}
+	// Of one that ended well nothing was killed that mattered.
+	return hit && c.ProcessState.ExitCode() != 0
 }
 
 // killed runs the program for a while; false if it ended before.
@@ -239,15 +273,27 @@ type killMode struct {
 	args  []string
 	later bool // both sides were equal once, and changed
 	equal bool // afterwards both sides are equal
+	// remote: the far end is another process; far: that one is killed.
+	remote, far bool
+}
+
+// words are the command line.
+func (m killMode) words(p *pair) []string {
+	if m.remote {
+		return append(slices.Clone(m.args), p.far()...)
+	}
+	return append(slices.Clone(m.args), "maildir:"+p.b)
 }
 
 var killModes = []killMode{
-	{"first", []string{"sync"}, false, true},
-	{"later", []string{"sync"}, true, true},
-	{"auto", []string{"sync", "-s", "auto"}, true, true},
-	{"full", []string{"sync", "-f"}, true, true},
-	{"backup", []string{"backup"}, true, true},
-	{"one-way", []string{"sync", "-1"}, true, false},
+	{name: "first", args: []string{"sync"}, equal: true},
+	{name: "later", args: []string{"sync"}, later: true, equal: true},
+	{name: "auto", args: []string{"sync", "-s", "auto"}, later: true, equal: true},
+	{name: "full", args: []string{"sync", "-f"}, later: true, equal: true},
+	{name: "backup", args: []string{"backup"}, later: true, equal: true},
+	{name: "one-way", args: []string{"sync", "-1"}, later: true},
+	{name: "remote near", args: []string{"sync", "-s", "auto"}, later: true, equal: true, remote: true},
+	{name: "remote far", args: []string{"sync", "-s", "auto"}, later: true, equal: true, remote: true, far: true},
 }
 
 // prepareKill makes the trees a mode starts from.
@@ -258,7 +304,8 @@ func prepareKill(t testing.TB, m killMode, messages int) *pair {
 		must(t, genmail.Generate(genmail.Options{Root: p.b, Messages: messages / 4, Mailboxes: 2, Seed: 8, Average: 2000}))
 		return p
 	}
-	if code := p.run("sync", "maildir:"+p.b); code != 0 {
+	first := killMode{args: []string{"sync"}, remote: m.remote}
+	if code := p.run(first.words(p)...); code != 0 {
 		t.Fatalf("first sync: %d\n%s", code, p.text)
 	}
 	boxes, err := filepath.Glob(filepath.Join(p.a, ".*"))
@@ -266,7 +313,7 @@ func prepareKill(t testing.TB, m killMode, messages int) *pair {
 	slices.Sort(boxes)
 	n := messages / 4
 	must(t, mutate.Mutate(mutate.Options{Maildir: p.a, Flag: n, New: n, Delete: n / 2, Seed: 1}))
-	if slices.Contains([]string{"later", "auto", "full"}, m.name) {
+	if slices.Contains([]string{"later", "auto", "full"}, m.name) || m.remote {
 		must(t, mutate.Mutate(mutate.Options{Maildir: p.b, Flag: n, New: n, Delete: n / 2, Seed: 2}))
 	}
 	for i, box := range boxes {
@@ -291,11 +338,15 @@ func prepareKill(t testing.TB, m killMode, messages int) *pair {
 // killRing kills runs of a mode and judges what the next run makes of it.
 func killRing(t *testing.T, m killMode, kills, messages int, seed uint64) {
 	base := prepareKill(t, m, messages)
-	args := append(slices.Clone(m.args), "maildir:"+base.b)
+	args := m.words(base)
+	kill := base.killed
+	if m.far {
+		kill = base.farKilled
+	}
 	// The trees are moved back to one place for each kill: the log knows them by it.
 	keep := filepath.Join(base.dir, "keep")
 	must(t, os.Mkdir(keep, 0o700))
-	parts := []string{base.a, base.b, base.log}
+	parts := []string{base.a, base.b, base.log, base.farLog}
 	for _, d := range parts {
 		if _, err := os.Stat(d); err == nil {
 			copyTree(t, d, keep+"/")
@@ -331,7 +382,7 @@ func killRing(t *testing.T, m killMode, kills, messages int, seed uint64) {
 		}
 		restore()
 		after := a.next(phases)
-		if !base.killed(after, args...) {
+		if !kill(after, args...) {
 			alive++
 			a.hit(after, "", true)
 			continue
