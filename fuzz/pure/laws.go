@@ -21,7 +21,10 @@ import (
 func (w *World) repeatable(a, b *Replica, res *merge.Result) error {
 	opt := merge.Options{Policy: w.Policy}
 	before := [2]*merge.Side{a.deep(), b.deep()}
-	x, y := a.Side(), b.Side()
+	x, y, err := bothCoded(a.Side(), b.Side())
+	if err != nil {
+		return err
+	}
 	rng := rand.New(rand.NewPCG(uint64(len(x.Messages)), uint64(len(y.Messages))))
 	shuffled := func(s merge.Side) merge.Side {
 		s.Messages = slices.Clone(s.Messages)
