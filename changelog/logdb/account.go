@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"weak"
 
 	"dsync/changelog"
 )
@@ -17,11 +19,50 @@ type Account struct {
 	id changelog.ReplicaID
 
 	mu      sync.Mutex
-	meta    Meta
+	meta    *Meta     // replaced, never changed
 	encoded [3][]byte // meta, listing and peers as they stand in the database
+	loaded  bool      // listing and peers too
+	rested  bool      // it was at rest when it was opened, and no batch has come since
+	counted bool      // the following are known
 	// The numbers that the next event, report and intent get.
 	nextEvent, nextReport, nextIntent uint64
 	floor                             floor
+}
+
+// held is the accounts that somebody holds. Nobody gives one back: what nobody holds
+// is the garbage collector's, so that a process that goes over many accounts keeps
+// those it is at.
+type held struct {
+	mu sync.Mutex
+	by map[changelog.ReplicaID]weak.Pointer[Account]
+}
+
+func (d *DB) heldOf(id changelog.ReplicaID) *held { return &d.held[uint64(id)%uint64(len(d.held))] }
+
+// get gives an account that is held, or nil. h.mu is taken.
+func (h *held) get(id changelog.ReplicaID) *Account { return h.by[id].Value() }
+
+// put notes an account. h.mu is taken.
+func (h *held) put(a *Account) {
+	if h.by == nil {
+		h.by = map[changelog.ReplicaID]weak.Pointer[Account]{}
+	}
+	p := weak.Make(a)
+	h.by[a.id] = p
+	runtime.AddCleanup(a, func(id changelog.ReplicaID) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.by[id] == p {
+			delete(h.by, id)
+		}
+	}, a.id)
+}
+
+// drop forgets an account: whoever still holds it must not use it.
+func (h *held) drop(id changelog.ReplicaID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.by, id)
 }
 
 // NewAccount makes an account under meta.Replica.ID, durably.
@@ -35,70 +76,112 @@ func (d *DB) NewAccount(meta Meta) (*Account, error) {
 		}
 		return nil, fmt.Errorf("new account %v: %w", meta.Replica, err)
 	}
-	a := &Account{db: d, id: meta.Replica.ID, nextEvent: 1, nextReport: 1, nextIntent: 1}
+	a := &Account{db: d, id: meta.Replica.ID, meta: &Meta{}, loaded: true, counted: true,
+		nextEvent: 1, nextReport: 1, nextIntent: 1, floor: floor{1, 1}}
 	b := a.Batch()
 	b.PutMeta(&meta)
 	if err := b.Commit(true); err != nil {
 		return nil, fmt.Errorf("new account %v: %w", meta.Replica, err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.accounts[a.id] = a
+	h := d.heldOf(a.id)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.put(a)
 	return a, nil
 }
 
 // Account opens an account of the database; ErrNoAccount if there is none. The
-// same account is the same value every time, until Forget.
+// same account is the same value every time, as long as somebody holds it.
 func (d *DB) Account(id changelog.ReplicaID) (*Account, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if a := d.accounts[id]; a != nil {
-		return a, nil
+	a, err := d.AccountAtRest(id)
+	if err == nil {
+		err = a.Load()
 	}
-	m, err := d.readMeta(id)
 	if err != nil {
 		return nil, err
 	}
-	a := &Account{db: d, id: id, meta: *m}
-	a.encoded = encodeMeta(m)
-	if err := a.counters(); err != nil {
-		return nil, fmt.Errorf("open account %x: %w", uint64(id), err)
-	}
-	d.accounts[id] = a
 	return a, nil
 }
 
-// Forget lets go of what is held in memory of an account; the next Account reads it
-// anew. Nobody may be writing to it, nor hold it to write to it later.
-func (d *DB) Forget(id changelog.ReplicaID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.accounts, id)
-}
-
-func (d *DB) readMeta(id changelog.ReplicaID) (*Meta, error) {
+// AccountAtRest is Account, but of an account at rest it reads one value: Last gives
+// Meta without Tree and Peers until Load.
+func (d *DB) AccountAtRest(id changelog.ReplicaID) (*Account, error) {
 	if id == 0 {
 		return nil, fmt.Errorf("account 0: %w", ErrNoAccount)
 	}
+	h := d.heldOf(id)
+	h.mu.Lock() // while it is read, too: what is read must be all that was written
+	defer h.mu.Unlock()
+	if a := h.get(id); a != nil {
+		return a, nil
+	}
+	m, raw, err := d.readHead(id)
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{db: d, id: id, meta: m, encoded: [3][]byte{raw}, rested: m.Rest != nil}
+	if !a.rested {
+		if err := a.load(); err != nil {
+			return nil, err
+		}
+	}
+	h.put(a)
+	return a, nil
+}
+
+// Load reads what AccountAtRest left unread. Until it could, no batch can be made.
+func (a *Account) Load() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.load()
+}
+
+// load is Load. a.mu is held.
+func (a *Account) load() error {
+	if a.loaded {
+		return nil
+	}
+	m := *a.meta
+	listing, err := a.db.part(a.id, famListing, func(b []byte) (err error) { m.Tree, err = decodeListing(b); return })
+	if err != nil {
+		return err
+	}
+	peers, err := a.db.part(a.id, famPeers, func(b []byte) (err error) { m.Peers, err = decodePeers(b); return })
+	if err != nil {
+		return err
+	}
+	a.meta, a.encoded[1], a.encoded[2], a.loaded = &m, listing, peers, true
+	return nil
+}
+
+func (d *DB) readMeta(id changelog.ReplicaID) (*Meta, error) {
+	m, _, err := d.readHead(id)
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{db: d, id: id, meta: m}
+	err = a.load()
+	return a.meta, err
+}
+
+// readHead reads Meta without Tree and Peers.
+func (d *DB) readHead(id changelog.ReplicaID) (*Meta, []byte, error) {
 	key := prefix(nil, id, famMeta)
 	val, err := d.get(key)
 	if errors.Is(err, errAbsent) {
-		return nil, d.noMeta(id)
+		return nil, nil, d.noMeta(id)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m, err := decodeMeta(val)
 	if err != nil {
-		return nil, within(key, err)
+		return nil, nil, within(key, err)
 	}
 	if m.Replica.ID != id {
-		return nil, damaged(key, "is of account %v", m.Replica)
+		return nil, nil, damaged(key, "is of account %v", m.Replica)
 	}
-	if err := d.part(id, famListing, func(b []byte) (err error) { m.Tree, err = decodeListing(b); return }); err != nil {
-		return nil, err
-	}
-	return m, d.part(id, famPeers, func(b []byte) (err error) { m.Peers, err = decodePeers(b); return })
+	return m, val, nil
 }
 
 // noMeta tells an account that was never made from one that lost its head.
@@ -118,25 +201,25 @@ func (d *DB) noMeta(id changelog.ReplicaID) error {
 	return fmt.Errorf("account %x: %w", uint64(id), ErrNoAccount)
 }
 
-// part reads a value that must be there beside Meta.
-func (d *DB) part(id changelog.ReplicaID, fam byte, dec func([]byte) error) error {
+// part reads a value that must be there beside Meta, and gives it.
+func (d *DB) part(id changelog.ReplicaID, fam byte, dec func([]byte) error) ([]byte, error) {
 	key := prefix(nil, id, fam)
 	val, err := d.get(key)
 	if errors.Is(err, errAbsent) {
-		return damaged(key, "is missing")
+		return nil, damaged(key, "is missing")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return within(key, dec(val))
+	return val, within(key, dec(val))
 }
 
-func encodeMeta(m *Meta) [3][]byte {
-	return [3][]byte{appendMeta(nil, m), appendListing(nil, m.Tree), appendPeers(nil, m.Peers)}
-}
-
-// counters finds where the numbers of events, reports and intents go on.
+// counters finds where the numbers of events, reports and intents go on, once. a.mu is
+// held.
 func (a *Account) counters() error {
+	if a.counted {
+		return nil
+	}
 	if err := a.readFloor(); err != nil {
 		return err
 	}
@@ -164,6 +247,7 @@ func (a *Account) counters() error {
 	if key != nil {
 		a.nextIntent = binary.BigEndian.Uint64(key[prefixLen:]) + 1
 	}
+	a.counted = true
 	return nil
 }
 
@@ -191,11 +275,23 @@ func (a *Account) last(fam byte) (key, val []byte, err error) {
 // ID is the account's name in the database.
 func (a *Account) ID() changelog.ReplicaID { return a.id }
 
-// Meta gives a copy of what was last committed.
+// Meta gives a copy of what was last committed, but for Rest: so that whoever changes
+// it and puts it back ends the rest. What Load could not read is not in it.
 func (a *Account) Meta() Meta {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.meta.Clone()
+	_ = a.load() // Batch tells
+	m := a.meta.Clone()
+	m.Rest = nil
+	return m
+}
+
+// Last is what was last committed, to be read only: it is replaced by the next
+// commit, never changed.
+func (a *Account) Last() *Meta {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.meta
 }
 
 // family calls f with the rest of every key, and the checked payload, of a family.
@@ -226,9 +322,7 @@ func (d *DB) DropAccount(id changelog.ReplicaID) error {
 	if err := d.commit(b, true); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	delete(d.accounts, id)
-	d.mu.Unlock()
+	d.heldOf(id).drop(id)
 	return d.compact(lo, hi)
 }
 

@@ -46,7 +46,11 @@ type reportAt struct {
 }
 
 // Batch begins a batch.
-func (a *Account) Batch() *Batch { return &Batch{a: a, b: a.db.kept.newBatch()} }
+func (a *Account) Batch() *Batch {
+	b := &Batch{a: a, b: a.db.kept.newBatch()}
+	b.fail("read the account", a.Load())
+	return b
+}
 
 // Empty reports whether nothing was put.
 func (b *Batch) Empty() bool {
@@ -300,7 +304,9 @@ func (b *Batch) PutReport(at int64, payload []byte) {
 // PutIntent writes an intent and gives its identity, drawn if it has none.
 func (b *Batch) PutIntent(i Intent) uint64 {
 	if i.ID == 0 {
-		i.ID = b.a.drawIntent()
+		var err error
+		i.ID, err = b.a.drawIntent()
+		b.fail("number an intent", err)
 	}
 	b.key = seqKey(b.key[:0], b.a.id, famIntent, i.ID)
 	b.put(b.key, func(dst []byte) []byte {
@@ -309,11 +315,12 @@ func (b *Batch) PutIntent(i Intent) uint64 {
 	return i.ID
 }
 
-func (a *Account) drawIntent() uint64 {
+func (a *Account) drawIntent() (uint64, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	err := a.counters()
 	a.nextIntent++
-	return a.nextIntent - 1
+	return a.nextIntent - 1, err
 }
 
 // DeleteIntent removes an intent.
@@ -336,14 +343,20 @@ func (b *Batch) Commit(sync bool) error {
 		b.Discard()
 		return fmt.Errorf("commit: %w", b.err)
 	}
-	p := b.b
+	p, roused := b.b, func() {}
 	b.b = nil
+	if !p.Empty() && b.meta == nil {
+		roused = a.rouse(p)
+	}
+	changes := !p.Empty()
 	if err := a.db.commit(p, sync); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	a.nextEvent, a.nextReport = event, report
+	a.rested = a.rested && !changes
+	roused()
 	if b.meta != nil {
-		a.meta, a.encoded = *b.meta, b.enc
+		a.meta, a.encoded = b.meta, b.enc
 	}
 	return nil
 }

@@ -239,8 +239,10 @@ func (a *Account) Rebuild() error {
 		b.Close()
 		return fmt.Errorf("rebuild indexes: %w", &changelog.CorruptError{What: "account", Offset: -1, Reason: c.found[0].String()})
 	}
+	roused := a.rouse(b)
 	if err := a.db.commit(b, true); err != nil {
 		return fmt.Errorf("rebuild indexes: %w", err)
 	}
+	roused()
 	return nil
 }

@@ -46,9 +46,7 @@ func (d *DB) PutBack(c *Copied) error {
 			}
 		}
 	}
-	d.mu.Lock()
-	delete(d.accounts, c.id)
-	d.mu.Unlock()
+	d.heldOf(c.id).drop(c.id)
 	b := d.kept.newBatch()
 	lo, hi := accountRange(c.id)
 	b.DeleteRange(lo, hi, nil)

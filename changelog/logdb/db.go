@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,15 +67,15 @@ type DB struct {
 	// lazy counts commits that asked for no sync, flushed those of them known to
 	// be durable all the same.
 	lazy, flushed atomic.Int64
+	gets, walks   atomic.Int64 // reads so far, for whoever measures
 
-	mu       sync.Mutex
-	accounts map[changelog.ReplicaID]*Account
+	held [16]held // accounts that somebody holds, by their identity's last bits
 }
 
 // Open opens the database in a directory, which is made if need be. With
 // Options.Disk the directory is but a name for messages.
 func Open(dir string, o Options) (*DB, error) {
-	d := &DB{o: o, accounts: map[changelog.ReplicaID]*Account{}}
+	d := &DB{o: o}
 	if err := d.open(dir); err != nil {
 		return nil, fmt.Errorf("open change log %s: %w", dir, err)
 	}
@@ -183,6 +182,7 @@ func (d *DB) get(key []byte) ([]byte, error) {
 	if d.dead.Load() {
 		return nil, ErrDead
 	}
+	d.gets.Add(1)
 	val, c, err := d.kept.get(key)
 	if err != nil {
 		return nil, err
@@ -219,8 +219,13 @@ func (d *DB) iter(lower, upper []byte) (cursor, error) {
 	if d.dead.Load() {
 		return nil, ErrDead
 	}
+	d.walks.Add(1)
 	return d.kept.iter(lower, upper)
 }
+
+// Reads is how often the database was read since it was opened: values under one
+// key, and ranges of keys.
+func (d *DB) Reads() (gets, walks int64) { return d.gets.Load(), d.walks.Load() }
 
 // commit writes a batch, which is used up. With sync, all commits before are
 // durable too.

@@ -35,7 +35,7 @@
 // big-endian. A dot is replica 8, epoch 4, seq 8. Account 0 is the database.
 //
 //	letter  rest                                      value
-//	M                                                 Meta without Tree and Peers
+//	M                                                 Meta without Tree and Peers, with Rest
 //	t                                                 Meta.Tree
 //	P                                                 Meta.Peers
 //	B       mailbox GUID 16                           Mailbox
@@ -69,7 +69,8 @@
 // (package pack), arrays that begin with a format number:
 //
 //	Meta     [1, replica, epoch, seq, time, count, seen, [seq, tag…], print, racy,
-//	          mark, highest modseq, last look, location, identity, digest, flags, []]
+//	          mark, highest modseq, last look, location, identity, digest, flags, []];
+//	          at rest it is [2, the same, [sum of looks, oldest event or report, [path…]]]
 //	Tree     [1, [path, node, noselect, dir…]]
 //	Peers    [1, [replica, epoch, dots, met…]]
 //	Mailbox  [1, node, path, GUID, UIDVALIDITY, UIDNEXT, modseq, [key, value…],

@@ -3,8 +3,13 @@ package logdb
 // TrimDue reports whether the log holds events or reports written before olderThan
 // (µs since 1970; 0: age does not count), or takes more than maxBytes of the disk
 // (0: size does not count). It costs two reads and writes nothing. What vanished is
-// asked for its size alone: for its age it goes with the events of its time.
+// asked for its size alone: for its age it goes with the events of its time. Of an
+// account that was at rest when it was opened nothing is read: it has grown no larger
+// since the run after the last change, which asked.
 func (a *Account) TrimDue(olderThan int64, maxBytes uint64) (bool, error) {
+	if r := a.restedAt(); r != nil {
+		return r.Oldest != 0 && r.Oldest < olderThan, nil
+	}
 	for _, fam := range [...]byte{famEvents, famReport} {
 		at, ok, err := a.firstAt(fam)
 		if err != nil {

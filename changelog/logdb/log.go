@@ -33,6 +33,9 @@ type floor struct{ event, report uint64 }
 // appendLog encodes events and reports under the next numbers and gives those
 // that follow. a.mu is held.
 func (b *Batch) appendLog() (event, report uint64) {
+	if len(b.events)+len(b.reports) > 0 {
+		b.fail("number what is logged", b.a.counters())
+	}
 	event, report = b.a.nextEvent, b.a.nextReport
 	for _, l := range b.events {
 		for es := l.es; len(es) > 0 && b.err == nil; {
@@ -140,13 +143,6 @@ func (a *Account) Events(from uint64, f func(seq uint64, at int64, e *changelog.
 		}
 	}
 	return it.Error()
-}
-
-// NextEvent is the sequence number that the next event will get.
-func (a *Account) NextEvent() uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.nextEvent
 }
 
 func decodeReport(p []byte) (at int64, payload []byte, err error) {

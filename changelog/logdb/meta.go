@@ -28,6 +28,7 @@ type Meta struct {
 	Digest      changelog.Digest
 	Flags       uint64 // for the recorder to use
 	Peers       []Peer // by replica
+	Rest        *Rest  // nil: not at rest
 }
 
 // Limits on the parts of Meta, Box and the tables of the database.
@@ -77,6 +78,7 @@ func sameListing(a, b []Listed) bool {
 
 const (
 	metaFormat    = 1
+	restFormat    = 2 // of Meta with Rest
 	listingFormat = 1
 	peersFormat   = 1
 )
@@ -84,7 +86,11 @@ const (
 // appendMeta writes all of Meta but Tree and Peers, which are values of their own
 // because they are large and seldom change.
 func appendMeta(dst []byte, m *Meta) []byte {
-	dst = pack.Uint(pack.Array(dst, 18), metaFormat)
+	format := metaFormat
+	if m.Rest != nil {
+		format = restFormat
+	}
+	dst = pack.Uint(pack.Array(dst, 18), format)
 	dst = pack.Uint(pack.Uint(dst, uint64(m.Replica.ID)), m.Replica.Epoch)
 	dst = pack.Uint(dst, m.Seq)
 	dst = pack.Uint(pack.Int(dst, m.Clock.Last.Time), m.Clock.Last.Count)
@@ -99,13 +105,19 @@ func appendMeta(dst []byte, m *Meta) []byte {
 	dst = pack.String(pack.String(dst, m.Location), m.Identity)
 	dst = pack.FixedOrNone(dst, m.Digest[:])
 	dst = pack.Uint(dst, m.Flags)
+	if m.Rest != nil {
+		return appendRest(dst, m.Rest)
+	}
 	return pack.Array(dst, 0) // room for what comes later
 }
 
 func decodeMeta(b []byte) (*Meta, error) {
 	r := pack.New(b, "account")
 	r.Fields(18)
-	r.Version(metaFormat)
+	format := r.Uint(restFormat)
+	if r.OK() && format == 0 {
+		r.Fail("format 0, want 1 or %d", restFormat)
+	}
 	m := &Meta{}
 	m.Replica = changelog.Replica{ID: changelog.ReplicaID(r.Uint64()), Epoch: r.Uint32()}
 	m.Seq = r.Uint64()
@@ -123,7 +135,11 @@ func decodeMeta(b []byte) (*Meta, error) {
 	m.Location, m.Identity = r.String(MaxLocation), r.String(MaxLocation)
 	r.FixedOrNone(m.Digest[:])
 	m.Flags = r.Uint64()
-	r.Array(0, 1)
+	if format == restFormat {
+		m.Rest = readRest(&r)
+	} else {
+		r.Array(0, 1)
+	}
 	if m.Replica.ID == 0 {
 		r.Fail("no replica")
 	}

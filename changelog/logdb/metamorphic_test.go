@@ -185,7 +185,7 @@ func (s *subject) read(t testing.TB, a *Account, h *history) {
 	one("vanished", fmt.Sprint(gone, whole), err)
 	last, err := a.LastVanished([]store.MailboxGUID{g})
 	one("last vanished", last, err)
-	from := s.rng.Uint64N(a.NextEvent() + 2)
+	from := s.rng.Uint64N(nextEvent(a) + 2)
 	one("events", from, a.Events(from, func(seq uint64, at int64, e *changelog.Event) error {
 		s.say("%d %d %v %T", seq, at, e.Dot, e.Body)
 		return nil

@@ -98,6 +98,7 @@ func (a *Account) record(key []byte) (*Record, error) {
 	if a.db.dead.Load() {
 		return nil, ErrDead
 	}
+	a.db.gets.Add(1)
 	val, c, err := a.db.kept.get(key)
 	if errors.Is(err, errAbsent) {
 		return nil, nil

@@ -33,16 +33,38 @@ func decodeBinding(val []byte) (changelog.ReplicaID, string, error) {
 }
 
 // Bind notes, durably, that the store at a location is the account's; it replaces
-// what the location was bound to.
+// what the location was bound to, and ends the rest of the account that it was of.
 func (d *DB) Bind(location, identity string, id changelog.ReplicaID) error {
 	if len(location) > MaxLocation || len(identity) > MaxLocation {
 		return fmt.Errorf("bind location: over %d bytes", MaxLocation)
+	}
+	was, _, ok, err := d.Lookup(location)
+	if err != nil {
+		return err
 	}
 	b := d.kept.newBatch()
 	put(b, append(prefix(nil, 0, famLocation), location...), func(dst []byte) []byte {
 		return pack.String(pack.Uint(pack.Uint(pack.Array(dst, 3), 1), uint64(id)), identity)
 	})
-	return d.commit(b, true)
+	if !ok || was == id {
+		return d.commit(b, true)
+	}
+	// An account at rest takes it that its location is bound to it.
+	a, err := d.AccountAtRest(was)
+	var ce *changelog.CorruptError
+	if errors.As(err, &ce) || errors.Is(err, ErrNoAccount) {
+		return d.commit(b, true)
+	} else if err != nil {
+		b.Close()
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	roused := a.rouse(b)
+	if err = d.commit(b, true); err == nil {
+		roused()
+	}
+	return err
 }
 
 // Unbind forgets a location.

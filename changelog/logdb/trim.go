@@ -24,6 +24,9 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var t Trimmed
+	if err := a.counters(); err != nil {
+		return Trimmed{}, err
+	}
 	fl := a.floor
 	cutEvents, n, err := a.trimFamily(famEvents, olderThan, maxBytes, &t.Bytes, func(key, val []byte) (int64, uint64, error) {
 		h, err := chunkHead(key, val)
@@ -66,9 +69,11 @@ func (a *Account) Trim(olderThan int64, maxBytes uint64) (Trimmed, error) {
 	put(b, prefix(nil, a.id, famFloor), func(dst []byte) []byte {
 		return pack.Uint(pack.Uint(pack.Uint(pack.Array(dst, 3), floorFormat), fl.event), fl.report)
 	})
+	roused := a.rouse(b)
 	if err := a.db.commit(b, true); err != nil {
 		return Trimmed{}, err
 	}
+	roused()
 	a.floor = fl
 	van := prefix(nil, a.id, famVanished)
 	return t, errors.Join(a.db.compact(evs, after(evs)), a.db.compact(reps, after(reps)), a.db.compact(van, after(van)))

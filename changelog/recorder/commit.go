@@ -161,7 +161,11 @@ func (s *scan) finish() error {
 	m.TreeLook.Racy = m.TreeLook.Racy || s.lapsed || !s.stable || len(s.look.AbsentMailboxes) > 0
 	m.Digest = s.look.Digest
 	m.Location, m.Identity = s.r.st.Location(), s.r.st.Identity()
-	before := s.r.acc.Meta()
+	var err error
+	if m.Rest, err = s.rest(&m); err != nil {
+		return err
+	}
+	before := s.r.acc.Last().Clone()
 	before.LastLook, m.LastLook = 0, 0
 	if !s.batch.Empty() || !reflect.DeepEqual(before, m) || s.first {
 		m.LastLook = s.now

@@ -22,10 +22,10 @@ func (r *Recorder) Confront(mine changelog.Position, ok bool, by ...changelog.Re
 	if !ok || mine.Seq == 0 {
 		return false, nil
 	}
-	m := r.acc.Meta()
-	if known(&m, mine) {
+	if known(r.acc.Last(), mine) {
 		return false, nil
 	}
+	m := r.acc.Meta()
 	var common uint64
 	for _, p := range m.Peers {
 		if slices.Contains(by, p.Replica) {

@@ -47,7 +47,7 @@ func Open(_ context.Context, db *logdb.DB, st store.Store, o Options) (*Recorder
 // account opens an account; one that is not there, or cannot be read, is nil with
 // the reason.
 func (r *Recorder) account(id changelog.ReplicaID) (*logdb.Account, string, error) {
-	acc, err := r.db.Account(id)
+	acc, err := r.db.AccountAtRest(id)
 	var ce *changelog.CorruptError
 	switch {
 	case errors.Is(err, logdb.ErrNoAccount):
@@ -68,7 +68,7 @@ func (r *Recorder) byMark(mark store.Mark) (why string, err error) {
 	if acc == nil || err != nil {
 		return why, err
 	}
-	m := acc.Meta()
+	m := acc.Last()
 	top := m.MarkCounter
 	if m.Flags&flagMarking != 0 {
 		top++
@@ -93,7 +93,7 @@ func (r *Recorder) byLocation(gone bool) (why string, err error) {
 	if acc == nil || err != nil {
 		return why, err
 	}
-	m := acc.Meta()
+	m := acc.Last()
 	if m.MarkCounter == 0 && !gone && identity != r.st.Identity() {
 		return "another store than the one the change log knows is at its place", nil
 	}
@@ -125,6 +125,9 @@ func (r *Recorder) begin(why string) error {
 // bind notes where the account's store is, if the log has it otherwise.
 func (r *Recorder) bind() error {
 	loc, ident := r.st.Location(), r.st.Identity()
+	if m := r.acc.Last(); m.Rest != nil && m.Location == loc && m.Identity == ident {
+		return nil // bound when it came to rest; who binds the place to another ends that
+	}
 	id, at, ok, err := r.db.Lookup(loc)
 	if err != nil {
 		return err
@@ -134,7 +137,7 @@ func (r *Recorder) bind() error {
 			return err
 		}
 	}
-	m := r.acc.Meta()
+	m := r.acc.Last()
 	if m.Location == loc && m.Identity == ident {
 		return nil
 	}

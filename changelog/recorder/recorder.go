@@ -67,6 +67,7 @@ type Recorder struct {
 
 	restored bool   // the mark is older than the log
 	lostMark bool   // there was a mark, and now there is none
+	settled  bool   // no intent is left
 	seq      uint64 // highest given out by Mint and not in Meta yet
 	clock    changelog.Clock
 }
@@ -78,7 +79,7 @@ func (r *Recorder) Store() store.Store { return r.st }
 func (r *Recorder) Account() *logdb.Account { return r.acc }
 
 // Replica gives the identity under which changes are logged.
-func (r *Recorder) Replica() changelog.Replica { return r.acc.Meta().Replica }
+func (r *Recorder) Replica() changelog.Replica { return r.acc.Last().Replica }
 
 func (r *Recorder) notice(level int, format string, args ...any) {
 	if r.o.Notice != nil {
@@ -106,6 +107,7 @@ func (r *Recorder) Settle(ctx context.Context) error {
 	}
 	in, err := r.Pending()
 	if err != nil || len(in) == 0 {
+		r.settled = err == nil
 		return err
 	}
 	if err := r.o.Settler(ctx, r, in); err != nil {
@@ -117,7 +119,7 @@ func (r *Recorder) Settle(ctx context.Context) error {
 // sweep removes temporary files of a run that died while it wrote the mark, or in a
 // scan that wrote to the store.
 func (r *Recorder) sweep(ctx context.Context) error {
-	flags := r.acc.Meta().Flags
+	flags := r.acc.Last().Flags
 	if flags&(flagMarking|flagWriting) == 0 || r.o.ReadOnly {
 		return nil
 	}
@@ -180,7 +182,7 @@ func (r *Recorder) PutMeta(b *logdb.Batch, change func(*logdb.Meta)) {
 // HandOut gives this replica's position with its tag, which is drawn anew, durably,
 // if the position rose since the last time.
 func (r *Recorder) HandOut(context.Context) (changelog.Position, error) {
-	m := r.acc.Meta()
+	m := r.acc.Last()
 	if n := len(m.Tags); n > 0 && m.Tags[n-1].Seq == m.Seq {
 		return m.Tags[n-1], nil
 	}

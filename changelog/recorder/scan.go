@@ -145,6 +145,9 @@ func (r *Recorder) Scan(ctx context.Context, full bool) (*Look, error) {
 }
 
 func (r *Recorder) beginScan(ctx context.Context, full bool) (*scan, error) {
+	if err := r.acc.Load(); err != nil {
+		return nil, err
+	}
 	s := &scan{
 		r: r, ctx: ctx, full: full, now: r.o.Now(), look: &Look{}, meta: r.acc.Meta(), stable: true,
 		boxes: map[store.MailboxGUID]*logdb.Mailbox{}, old: stored{boxes: map[store.MailboxGUID]*logdb.Mailbox{}, fresh: map[*changelog.Node]bool{}},
@@ -333,10 +336,13 @@ func (s *scan) lookAt(o *observed, l *logdb.Listed) (err error) {
 		return err
 	}
 	if l != nil && !l.NoSelect && l.Dir == o.Dir {
-		b := s.boxes[l.Node]
+		n := s.tree.Node(l.Node)
+		var b *logdb.Mailbox
+		if n != nil {
+			b = s.box(n)
+		}
 		if b != nil && b.Path == o.Name && len(b.Skipped) == 0 && !s.full && !s.first && !b.Look.Racy && !o.look.Racy && bytes.Equal(b.Look.Print, o.look.Print) {
-			o.node, o.box = s.tree.Node(l.Node), b
-			if o.node != nil && s.named(b, o.node) {
+			if o.node, o.box = n, b; s.named(b, n) {
 				return nil
 			}
 		}

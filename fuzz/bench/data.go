@@ -48,35 +48,44 @@ func thousands(n int) string {
 // data in a process of its own.
 const internal = "-internal"
 
-// runInternal makes data if that is what the arguments ask for.
+// internals are those commands, with the number of words and of numbers that follow.
+var internals = map[string]struct {
+	words, numbers int
+	run            func(w []string, n []int) error
+}{
+	"genmail": {1, 3, func(w []string, n []int) error {
+		return genmail.Generate(genmail.Options{Root: w[0], Messages: n[0], Mailboxes: n[1], Seed: int64(n[2]), Average: averageSize})
+	}},
+	"mutate": {1, 2, func(w []string, n []int) error {
+		return mutate.Mutate(mutate.Options{Maildir: w[0], Flag: n[0], New: n[0], Delete: n[0], Seed: int64(n[1])})
+	}},
+	"users": {1, 3, func(w []string, n []int) error { return makeUsers(w[0], n[0], n[1], n[2]) }},
+	"pass":  {2, 4, func(w []string, n []int) error { return passOver(w[0], w[1], n[0], n[1], n[2], n[3] != 0, os.Stdout) }},
+	"fill":  {2, 3, func(w []string, n []int) error { return fill(w[0], w[1], n[0], n[1], n[2]) }},
+}
+
+// runInternal makes or measures data if that is what the arguments ask for.
 func runInternal(args []string) (ran bool, code int) {
 	if len(args) < 1 || args[0] != internal {
 		return false, 0
 	}
-	if len(args) < 5 {
+	if len(args) < 2 {
 		return true, 64
 	}
+	cmd, ok := internals[args[1]]
+	if rest := args[2:]; !ok || len(rest) != cmd.words+cmd.numbers {
+		return true, 64
+	}
+	words := args[2 : 2+cmd.words]
 	var numbers []int
-	for _, a := range args[3:] {
+	for _, a := range args[2+cmd.words:] {
 		n, err := strconv.Atoi(a)
 		if err != nil {
 			return true, 64
 		}
 		numbers = append(numbers, n)
 	}
-	var err error
-	switch root := args[2]; args[1] {
-	case "genmail":
-		if len(numbers) != 3 {
-			return true, 64
-		}
-		err = genmail.Generate(genmail.Options{Root: root, Messages: numbers[0], Mailboxes: numbers[1], Seed: int64(numbers[2]), Average: averageSize})
-	case "mutate":
-		err = mutate.Mutate(mutate.Options{Maildir: root, Flag: numbers[0], New: numbers[0], Delete: numbers[0], Seed: int64(numbers[1])})
-	default:
-		err = fmt.Errorf("unknown internal command %q", args[1])
-	}
-	if err != nil {
+	if err := cmd.run(words, numbers); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return true, 1
 	}

@@ -29,7 +29,7 @@ var ofRecorder = []mutant{
 	{"what the store lacks for once is not looked at again", "changelog/recorder/write.go", `	if o.missed || !o.snap.Stable() {
 		o.box.Look.Racy = true
 	} else if !o.zero {`, `	if !o.zero {`},
-	{"a restored log goes on under its old epoch", "changelog/recorder/epoch.go", `	if known(&m, mine) {`, `	if true || known(&m, mine) {`},
+	{"a restored log goes on under its old epoch", "changelog/recorder/epoch.go", `	if known(r.acc.Last(), mine) {`, `	if true || known(r.acc.Last(), mine) {`},
 	{"a new epoch leaves the past under the old one", "changelog/recorder/epoch.go", `	each(m.Keywords, func(w *changelog.KeywordWrite) { d.dot(&w.Dot) })
 	d.dots(&m.Past)
 `, `	each(m.Keywords, func(w *changelog.KeywordWrite) { d.dot(&w.Dot) })

@@ -179,12 +179,23 @@ func (p *pipe) Receive(ctx context.Context) ([]byte, error) {
 }
 
 // Both drives both ends of a session within the process, each by a goroutine of its
-// own. Of an end that only saw the other one fail nothing is said.
+// own once there is work to do. Of an end that only saw the other one fail nothing is
+// said.
 func Both(ctx context.Context, ends [2]*Driver) error {
-	ab, ba := make(chan []byte, 2), make(chan []byte, 2)
+	pipes := [2]chan []byte{make(chan []byte, 2), make(chan []byte, 2)}
 	gone := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
-	ends[0].Conn, ends[1].Conn = &pipe{out: ab, in: ba, gone: gone[1]}, &pipe{out: ba, in: ab, gone: gone[0]}
+	for i, d := range ends {
+		d.Conn = &pipe{out: pipes[i], in: pipes[1-i], gone: gone[1-i]}
+	}
 	var errs [2]error
+	if i, err := greet(ctx, ends, pipes); err != nil {
+		close(gone[i])
+		errs[i], errs[1-i] = err, ends[1-i].run(ctx)
+		return Join(errs)
+	}
+	if ends[0].Next() == DoStop && ends[1].Next() == DoStop {
+		return nil
+	}
 	done := make(chan int)
 	for i, d := range ends {
 		go func() {
@@ -195,6 +206,23 @@ func Both(ctx context.Context, ends [2]*Driver) error {
 	<-done
 	<-done
 	return Join(errs)
+}
+
+// greet makes what is but sending and receiving, by turns, in the caller's goroutine: if
+// nothing is to be done that is all of the session. The error is that of one end.
+func greet(ctx context.Context, ends [2]*Driver, pipes [2]chan []byte) (end int, err error) {
+	for moved := true; moved; {
+		moved = false
+		for i, d := range ends {
+			for d.Next() == DoSend && len(pipes[i]) < cap(pipes[i]) || d.Next() == DoReceive && len(pipes[1-i]) > 0 {
+				if err := d.Step(ctx); err != nil {
+					return i, err
+				}
+				moved = true
+			}
+		}
+	}
+	return 0, nil
 }
 
 // Join makes one error of those of both ends: of an end that only saw the other one

@@ -203,7 +203,7 @@ func (h *Half) own(ctx context.Context, first bool) (*Hello, error) {
 
 // stands reports whether this replica has handed out the position.
 func (h *Half) stands(s changelog.Side) bool {
-	return s.Replica == h.rec.Replica() && slices.Contains(h.rec.Account().Meta().Tags, s.Position)
+	return s.Replica == h.rec.Replica() && slices.Contains(h.rec.Account().Last().Tags, s.Position)
 }
 
 // confront sees how far the peer knows this end to have come.
@@ -222,7 +222,14 @@ func (h *Half) confront(ctx context.Context, peer *Hello) (restored bool, err er
 
 func (h *Half) scan(ctx context.Context) (err error) {
 	h.res.Replicas[h.Side] = h.rec.Replica()
-	if h.res.Looks[h.Side], err = h.rec.Scan(ctx, h.Options.Whole); err != nil {
+	var l *recorder.Look
+	if !h.Options.Whole {
+		l = h.rec.Glance(ctx)
+	}
+	if l == nil {
+		l, err = h.rec.Scan(ctx, h.Options.Whole)
+	}
+	if h.res.Looks[h.Side] = l; err != nil {
 		return fmt.Errorf("look at %s: %w", h.Store.Location(), err)
 	}
 	return nil

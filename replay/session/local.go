@@ -64,19 +64,12 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := l.Look.Mailboxes
-	if rows == nil {
-		if rows, err = l.Rec.Account().Mailboxes(); err != nil {
+	if l.Look.Tree != nil { // else it is at rest
+		if err := l.rows(); err != nil {
 			return nil, err
 		}
 	}
-	l.held, l.behind = nil, l.behindLog(rows)
-	for _, r := range rows {
-		if r.Count > 0 {
-			l.held = append(l.held, Held{r.GUID, r.Count, r.Digest})
-		}
-	}
-	meta := l.Rec.Account().Meta()
+	meta := l.Rec.Account().Last()
 	h := &Hello{Version: Version, Replica: meta.Replica, Seq: meta.Seq, Position: pos, Clock: meta.Clock.Last, Now: l.Now(),
 		Seen: meta.Seen.Clone(), Run: run}
 	h.Seen.SetTag(meta.Replica, pos)
@@ -89,10 +82,26 @@ func (l *Local) Hello(ctx context.Context, run string) (*Hello, error) {
 	return h, nil
 }
 
+// rows notes what the mailboxes hold, and whether the store is behind the log.
+func (l *Local) rows() (err error) {
+	if l.Look.Mailboxes == nil {
+		if l.Look.Mailboxes, err = l.Rec.Account().Mailboxes(); err != nil {
+			return err
+		}
+	}
+	l.held, l.behind = nil, l.Look.BehindLog(l.Rec.Account().Last().Tree)
+	for _, r := range l.Look.Mailboxes {
+		if r.Count > 0 {
+			l.held = append(l.held, Held{r.GUID, r.Count, r.Digest})
+		}
+	}
+	return nil
+}
+
 // unsettled reports whether the log holds what the store does not, so that equal
 // vectors prove nothing.
 func (l *Local) unsettled() bool {
-	return l.Look.Restored || l.behind || l.Rec.Account().Meta().Flags&recorder.FlagUnheld != 0
+	return l.Look.Restored || l.behind || l.Rec.Account().Last().Flags&recorder.FlagUnheld != 0
 }
 
 func (l *Local) live(g store.MailboxGUID) bool {
@@ -133,7 +142,15 @@ type due struct {
 
 // Range implements End: it lists what is due, once in a run, and says how far the
 // next part is to come.
-func (l *Local) Range(_ context.Context, seen *changelog.Dots, whole bool) (*Range, error) {
+func (l *Local) Range(ctx context.Context, seen *changelog.Dots, whole bool) (*Range, error) {
+	if l.Look.Tree == nil { // the other end has something to say
+		if err := l.Rec.Fill(ctx, l.Look); err != nil {
+			return nil, err
+		}
+		if err := l.rows(); err != nil {
+			return nil, err
+		}
+	}
 	if l.due == nil {
 		if err := l.list(seen, whole); err != nil {
 			return nil, err

@@ -143,8 +143,16 @@ func open(ctx context.Context, db *logdb.DB, st store.Store, o PairOptions, side
 
 func scanBoth(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, res *PairResult) error {
 	var errs [2]error
-	scan := func(i int) { res.Looks[i], errs[i] = recs[i].Scan(ctx, o.Whole) }
-	if o.Drive != nil {
+	res.Looks = [2]*recorder.Look{}
+	for i := 0; i < len(recs) && !o.Whole; i++ {
+		res.Looks[i] = recs[i].Glance(ctx)
+	}
+	scan := func(i int) {
+		if res.Looks[i] == nil {
+			res.Looks[i], errs[i] = recs[i].Scan(ctx, o.Whole)
+		}
+	}
+	if o.Drive != nil || res.Looks[0] != nil || res.Looks[1] != nil {
 		scan(0)
 		scan(1)
 	} else {
@@ -169,7 +177,7 @@ func scanBoth(ctx context.Context, recs [2]*recorder.Recorder, o PairOptions, re
 func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, o PairOptions) error {
 	again := false
 	for i, r := range recs {
-		meta := recs[1-i].Account().Meta()
+		meta := recs[1-i].Account().Last()
 		pos, ok := meta.Seen.Tagged(r.Replica())
 		restored, err := r.Confront(pos, ok, recs[1-i].Replica())
 		if err != nil {
@@ -228,7 +236,7 @@ func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o P
 			return false, err
 		}
 		hello[i].Source = o.source(i)
-		tags[i] = r.Account().Meta().Tags
+		tags[i] = r.Account().Last().Tags
 		*whole = *whole || first && hello[i].Whole
 	}
 	if first && o.Check != nil && o.Check(hello[0], hello[1], tags) {

@@ -5,32 +5,9 @@ import (
 	"fmt"
 
 	"dsync/changelog"
-	"dsync/changelog/logdb"
 	"dsync/replay"
 	"dsync/store"
 )
-
-// behindLog reports whether the log has mailboxes that the store lacks, or a higher
-// UIDNEXT than it shows: they went with a restore, or with a mark and a brake taken
-// off, and no run has made them again. rows are the mailboxes as the store has them.
-func (l *Local) behindLog(rows []*logdb.Mailbox) bool {
-	nodes := map[*changelog.Node]bool{}
-	for _, line := range l.Rec.Account().Meta().Tree {
-		nodes[l.Look.Tree.Node(line.Node)] = true
-	}
-	for _, s := range l.Look.Layout.Slots {
-		if s.Shown && s.Holder != nil && !nodes[s.Holder] {
-			return true
-		}
-	}
-	for _, r := range rows {
-		n := l.Look.Tree.Node(r.GUID)
-		if n != nil && nodes[n] && r.Status.UIDValidity != 0 && r.Status.UIDValidity == n.UIDValidity && r.Status.UIDNext < n.UIDNext {
-			return true
-		}
-	}
-	return false
-}
 
 // restored makes the input of a plan for a store that is older than its log: it
 // starts from what the store shows, not from what the log has, so that mailboxes,
@@ -43,7 +20,7 @@ func (l *Local) restored(ctx context.Context, in *replay.Input) error {
 	}
 	in.Shows = &replay.Shows{Subscriptions: tree.Subscriptions, Attributes: tree.Attributes}
 	at := map[store.Name]*changelog.Node{}
-	for _, line := range l.Rec.Account().Meta().Tree {
+	for _, line := range l.Rec.Account().Last().Tree {
 		n := l.Look.Tree.Node(line.Node)
 		if line.NoSelect || n == nil {
 			continue

@@ -18,7 +18,7 @@
 //
 // # Files of our own
 //
-//	dsync.lock          in the root: flock by the run at work; holds its pid; never removed
+//	dsync.lock          in the root: flock by the run at work; never written to, never removed
 //	dsync-mark          in the root: Mark
 //	dsync-moves         in the root: renames and deletions under way (journal.go)
 //	dsync-account       in the root: the account's attributes (attributes.go)

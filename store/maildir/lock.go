@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,22 +33,9 @@ func (s *Store) Lock(ctx context.Context, wait time.Duration) (func() error, err
 	if err := s.writing(); err != nil {
 		return nil, err
 	}
-	p, err := s.permsOf(s.root)
-	if err != nil {
-		return nil, err
-	}
-	fresh := false
-	if _, err := s.root.Stat(lockName); missing(err) {
-		fresh = true
-	}
-	f, err := s.root.OpenLock(lockName, p.fileMode)
+	f, err := s.lockFileOfAccount()
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", s.opts, readOnlyErr(err))
-	}
-	if fresh {
-		if err := s.dress(f, p); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
 	}
 	deadline := time.Now().Add(wait)
 	for {
@@ -59,18 +47,16 @@ func (s *Store) Lock(ctx context.Context, wait time.Duration) (func() error, err
 			break
 		}
 		if time.Now().After(deadline) {
-			buf := make([]byte, 64)
-			n, _ := f.ReadAt(buf, 0)
+			by := f.Holder()
 			_ = f.Close()
-			return nil, fmt.Errorf("lock %s: %w (%s)", s.opts, store.ErrBusy, strings.TrimSpace(string(buf[:n])))
+			if by == 0 {
+				return nil, fmt.Errorf("lock %s: %w", s.opts, store.ErrBusy)
+			}
+			return nil, fmt.Errorf("lock %s: %w (pid %d)", s.opts, store.ErrBusy, by)
 		}
 		if err := sleep(ctx, min(jitter(50*time.Millisecond), max(time.Until(deadline), time.Millisecond))); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
-	}
-	// Who holds it; for people only, so that it need not be durable.
-	if err := f.Truncate(0); err == nil {
-		_, _ = f.Write([]byte("pid " + strconv.Itoa(os.Getpid()) + "\n"))
 	}
 	s.locked.Store(true)
 	// Renames that a dead run left half done are completed before anybody looks.
@@ -82,6 +68,27 @@ func (s *Store) Lock(ctx context.Context, wait time.Duration) (func() error, err
 		s.locked.Store(false)
 		return f.Close()
 	}, nil
+}
+
+// lockFileOfAccount opens the lock file, and makes it if need be. Nothing is written
+// into it: the system knows who holds a lock, and a file written to at each run costs
+// more than all the looks of a run that finds nothing changed.
+func (s *Store) lockFileOfAccount() (fsys.File, error) {
+	f, err := s.root.Append(lockName)
+	if !missing(err) {
+		return f, err
+	}
+	p, err := s.permsOf(s.root)
+	if err != nil {
+		return nil, err
+	}
+	if f, err = s.root.OpenLock(lockName, p.fileMode); err != nil {
+		return nil, err
+	}
+	if err := s.dress(f, p); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d) }
@@ -166,12 +173,12 @@ func (s *Store) lockFile(d fsys.Dir, name string, p perms) error {
 }
 
 // procSpace tells host and pid namespace, in which a pid means something.
-func procSpace() string {
+var procSpace = sync.OnceValue(func() string {
 	host, _ := os.Hostname()
 	ns, _ := os.Readlink("/proc/self/ns/pid")
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return host + " " + ns + " " + strings.TrimSpace(string(boot))
-}
+})
 
 // breakLock removes a lock whose holder is dead: one that is two minutes old, or
 // one of ours whose process is gone, or that another run of ours left while this

@@ -30,6 +30,8 @@ type Store struct {
 	seq      atomic.Uint64
 	umask    uint32
 	readonly bool
+	location string // as Location and Identity give them
+	rootID   string
 	locked   atomic.Bool
 	unmarked atomic.Bool // no marker of a UIDVALIDITY was found
 
@@ -97,8 +99,12 @@ func openRoots(f fsys.FS, o Options) (*Store, error) {
 	if s.root, err = f.OpenRoot(o.Path); err != nil {
 		return nil, gone(o, err)
 	}
-	if in, err := s.root.Self(); err == nil && fsys.FineTimes(s.root) {
-		s.fine = in.Dev
+	s.location = o.String()
+	if in, err := s.root.Self(); err == nil {
+		s.rootID = fmt.Sprintf("%d:%d", in.Dev, in.Ino) // of an open directory they are for good
+		if fsys.FineTimes(s.root) {
+			s.fine = in.Dev
+		}
 	}
 	s.inbox = s.root
 	if o.Inbox != "" && !samePlace(o.Inbox, o.Path) {
@@ -155,8 +161,8 @@ func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// readUmask asks the kernel without changing the mask for an instant.
-func readUmask() uint32 {
+// readUmask asks the kernel, once, without changing the mask for an instant.
+var readUmask = sync.OnceValue(func() uint32 {
 	data, err := os.ReadFile("/proc/self/status")
 	if err == nil {
 		for line := range strings.Lines(string(data)) {
@@ -168,7 +174,7 @@ func readUmask() uint32 {
 		}
 	}
 	return 0o777 // unknown: every mode is set by hand
-}
+})
 
 // Capabilities says what the store can do.
 func (s *Store) Capabilities() store.Capabilities {
@@ -195,16 +201,10 @@ func (s *Store) writing() error {
 }
 
 // Location names the store in the form that opens it.
-func (s *Store) Location() string { return s.opts.String() }
+func (s *Store) Location() string { return s.location }
 
 // Identity is device and inode of the mail root.
-func (s *Store) Identity() string {
-	in, err := s.root.Self()
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("%d:%d", in.Dev, in.Ino)
-}
+func (s *Store) Identity() string { return s.rootID }
 
 // Cost counts work.
 func (s *Store) Cost() store.Cost {

@@ -62,13 +62,15 @@ type File interface {
 	io.Writer
 	io.Closer
 	Stat() (Info, error)
-	Truncate(size int64) error
 	Chmod(mode uint32) error
 	Chown(uid, gid int) error
 	Sync() error
 	// TryLock takes an exclusive advisory lock on the file, kept until Close; ok
 	// is false if another holds it.
 	TryLock() (ok bool, err error)
+	// Holder is the number of the process that holds such a lock; 0 if that is not
+	// known.
+	Holder() int
 }
 
 // Dir is an open directory.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,14 +102,19 @@ func FineTimes(d Dir) bool {
 	if !ok {
 		return false
 	}
-	var un unix.Utsname
 	var fs unix.Statfs_t
-	if unix.Uname(&un) != nil || unix.Fstatfs(o.fd, &fs) != nil {
+	return fineKernel() && unix.Fstatfs(o.fd, &fs) == nil && fineTimes[int64(fs.Type)]
+}
+
+// fineKernel reports whether the kernel is new enough.
+var fineKernel = sync.OnceValue(func() bool {
+	var un unix.Utsname
+	var major, minor int
+	if unix.Uname(&un) != nil {
 		return false
 	}
-	var major, minor int
 	if _, err := fmt.Sscanf(unix.ByteSliceToString(un.Release[:]), "%d.%d", &major, &minor); err != nil {
 		return false
 	}
-	return (major > 6 || major == 6 && minor >= 13) && fineTimes[int64(fs.Type)]
-}
+	return major > 6 || major == 6 && minor >= 13
+})

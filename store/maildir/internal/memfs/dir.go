@@ -3,6 +3,7 @@ package memfs
 import (
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"syscall"
 
@@ -309,7 +310,6 @@ func (x *file) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (x *file) Truncate(size int64) error { return x.change(func(n *node) { n.data = n.data[:size] }) }
 func (x *file) Sync() error {
 	return x.change(func(n *node) { n.synced, n.smtime = slices.Clone(n.data), n.mtime })
 }
@@ -335,6 +335,9 @@ func (x *file) TryLock() (bool, error) {
 	x.held = true
 	return true, nil
 }
+
+// Holder is this process: there is no other.
+func (x *file) Holder() int { return os.Getpid() }
 
 func (x *file) Close() error {
 	x.f.mu.Lock()
