@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +59,7 @@ func (r *syncRun) everyUser(ctx context.Context) (int, error) {
 	}
 	defer c.closeLog()
 	defer c.network.close()
+	debug.SetGCPercent(100) // many small heaps one after another: main's setting would sweep all the time
 	fleet.Run(ctx, len(names), fleet.Options{
 		Jobs: c.jobCount(), Wait: r.base.LockWait,
 		Ready: c.ready, Work: c.work, Done: c.done,
@@ -158,7 +160,7 @@ func (c *company) work(ctx context.Context, i int, last bool) fleet.Result {
 	if err != nil {
 		return fleet.Result{Err: err}
 	}
-	o.LogWait = o.LockWait
+	o.LogWait, o.Notice = o.LockWait, m.quietly
 	if o.Connect == nil || !m.tried {
 		o.LockWait = 0
 	} else {
@@ -167,6 +169,15 @@ func (c *company) work(ctx context.Context, i int, last bool) fleet.Result {
 	rep := m.run(ctx, o)
 	m.tried = true
 	return fleet.Result{Busy: !last && held(rep), Value: rep}
+}
+
+// quietly takes notices of a run among many: what is worth a line of -v where there
+// is one user is worth one of -D here.
+func (m *member) quietly(l engine.Level, text string) {
+	if l == engine.Info {
+		l = engine.Debug
+	}
+	m.say.print(l, text)
 }
 
 // done prints what became of one user.

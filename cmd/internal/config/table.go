@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"dsync/cmd/internal/argument"
 	"dsync/cmd/internal/choose"
@@ -95,8 +96,12 @@ func Sections() []Section {
 	}
 }
 
-// Settings is the table.
-func Settings() []Setting {
+// Settings is the table. Nobody changes it.
+func Settings() []Setting { return table() }
+
+var table = sync.OnceValue(rows)
+
+func rows() []Setting {
 	return []Setting{
 		{MailLocation, Text, "", "maildir:~/Maildir", "Where a user's mail is at this end; without it ~/Maildir or ~/mail is taken. A user database that says mail beats it.", nil},
 		{MailReplica, Text, "", "maildir:/backup/%u", "The destination of -d. A user database that says mail_replica beats it.", nil},
@@ -135,15 +140,16 @@ func Settings() []Setting {
 	}
 }
 
-// Find gives the row of a key.
-func Find(key string) *Setting {
-	for _, s := range Settings() {
-		if s.Key == key {
-			return &s
-		}
+// Find gives the row of a key; nil if there is none.
+func Find(key string) *Setting { return byKey()[key] }
+
+var byKey = sync.OnceValue(func() map[string]*Setting {
+	out := map[string]*Setting{}
+	for i := range table() {
+		out[table()[i].Key] = &table()[i]
 	}
-	return nil
-}
+	return out
+})
 
 // Split cuts a key into its table, "" for none, and the rest.
 func Split(key string) (section, name string) {
