@@ -22,7 +22,7 @@ func runCheck(ctx context.Context, p *program, c *call) (int, error) {
 	}
 	o := r.logOptions(0, nil)
 	rep := p.calls.check(ctx, engine.CheckOptions{
-		User: o.User, Location: o.Location, ChangeLog: o.ChangeLog, Notice: o.Notice,
+		User: o.User, Location: o.Location, As: o.As, ChangeLog: o.ChangeLog, Notice: o.Notice,
 		Repair: r.repair, LockWait: lockWait(r.values, r.set),
 	})
 	if rep.Err != nil {

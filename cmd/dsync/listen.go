@@ -203,6 +203,9 @@ func (h *openHouse) local(g *listen.Guest, logs *logs) engine.Local {
 		if err != nil {
 			return o, nil, engine.Fail(exitOf(err), err)
 		}
+		if o.As, err = m.as(); err != nil {
+			return o, nil, err
+		}
 		near, err := m.near()
 		if err != nil {
 			return o, nil, engine.Fail(exitOf(err), err)

@@ -9,6 +9,7 @@ import (
 	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/opener"
 	"dsync/store"
 )
 
@@ -20,7 +21,8 @@ type lookRun struct {
 	uses map[string]string
 	vars *location.Vars
 	at   []location.Location // one for each word
-	log  string              // directory of the database
+	as   *opener.As
+	log  string // directory of the database
 }
 
 func startLook(p *program, c *call) (*lookRun, error) {
@@ -35,7 +37,7 @@ func startLook(p *program, c *call) (*lookRun, error) {
 	if r.uses, err = specialUses(r.set); err != nil {
 		return nil, err
 	}
-	if r.vars, err = r.whose(); err != nil {
+	if err = r.whose(); err != nil {
 		return nil, err
 	}
 	for _, w := range r.words {
@@ -49,22 +51,29 @@ func startLook(p *program, c *call) (*lookRun, error) {
 	return r, err
 }
 
-// whose gives what the variables in locations stand for.
-func (r *lookRun) whose() (*location.Vars, error) {
+// whose finds what the variables in locations stand for, and in whose name files are
+// reached.
+func (r *lookRun) whose() error {
 	s := &syncRun{program: r.program, call: r.call, set: r.set}
 	if r.user == "" {
-		return r.program.vars(""), nil
+		r.vars = r.program.vars("")
+		return nil
 	}
 	err := location.CheckUser(r.user)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.msg.user = r.user
 	if s.dbs, err = r.databases(r.set); err != nil {
-		return nil, err
+		return err
 	}
 	m, err := s.member(context.Background(), r.user)
-	return m.vars, err
+	if err != nil {
+		return err
+	}
+	r.vars = m.vars
+	r.as, err = m.as()
+	return err
 }
 
 // wanted gives what -m names; nil if there is no -m.
@@ -86,14 +95,14 @@ func (r *lookRun) wanted() ([]store.Name, error) {
 // logOptions are those of the log of one word.
 func (r *lookRun) logOptions(i int, names []store.Name) engine.LogOptions {
 	return engine.LogOptions{
-		User: r.vars.User, Location: r.at[i].String(), ChangeLog: r.log, Mailboxes: names,
+		User: r.vars.User, Location: r.at[i].String(), As: r.as, ChangeLog: r.log, Mailboxes: names,
 		Notice: func(l engine.Level, s string) { r.msg.print(l, s) },
 	}
 }
 
 // open opens the account of one word for reading.
 func (r *lookRun) open(i int) (store.Store, error) {
-	return r.calls.look(r.at[i].String())
+	return r.calls.look(r.at[i].String(), r.as)
 }
 
 // unsure reports what a look could not show, and the status that follows.

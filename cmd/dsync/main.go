@@ -58,12 +58,9 @@ type calls struct {
 	check   func(context.Context, engine.CheckOptions) *engine.CheckReport
 	modSeqs func(context.Context, engine.LogOptions) (engine.ModSeqs, error)
 	unshown func(context.Context, engine.LogOptions) (engine.Unshown, error)
-	look    func(location string) (store.Store, error)
+	look    func(location string, as *opener.As) (store.Store, error)
 	// open opens the change log for the runs of several users.
 	open func(ctx context.Context, dir string, wait time.Duration, fatal func(int, error)) (*logdb.DB, error)
-	// asUser does the work that touches a user's files, with that user's rights; the
-	// user is nil if no database was asked. nil: with the rights of the process.
-	asUser func(u *userdb.User, work func())
 }
 
 var ofEngine = calls{run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs,

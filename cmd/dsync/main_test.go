@@ -18,12 +18,15 @@ import (
 	"dsync/cmd/internal/progress"
 )
 
-// TestMain runs the program itself, on an engine that waits, if it is told so:
-// signals need a process of their own.
+// TestMain runs the program itself if it is told so, whole ("real"), or on an engine
+// that waits: signals need a process of their own.
 func TestMain(m *testing.M) {
 	mode := os.Getenv("DSYNC_TEST_ENGINE")
 	if mode == "" {
 		os.Exit(m.Run())
+	}
+	if mode == "real" {
+		main()
 	}
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: 1000, homeOf: systemHome, msg: messages{w: os.Stderr},

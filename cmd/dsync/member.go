@@ -11,6 +11,7 @@ import (
 	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/opener"
 	"dsync/cmd/internal/userdb"
 	"dsync/store"
 )
@@ -114,11 +115,30 @@ func (m *member) near() (location.Location, error) {
 	return l, m.blame(config.MailLocation, fromEntry, err)
 }
 
+// as says in whose name the user's mail is reached: root is the user, everybody else
+// is himself. nil: as whom the program runs.
+func (m *member) as() (*opener.As, error) {
+	u := m.entry
+	if u == nil || m.uid != 0 {
+		return nil, nil
+	}
+	as := &opener.As{UID: u.UID, GID: u.GID, Groups: u.Groups}
+	if err := as.Check(); err != nil {
+		return nil, engine.Fail(engine.ExitConfig, fmt.Errorf("user %s: %w (%s): as root, mail is reached as its user; say who that is in the user database, or with %s and %s",
+			m.name, err, u.From, config.StaticUID, config.StaticGID))
+	}
+	return as, nil
+}
+
 // options gives the options of the user's run. It looks at the disk.
 func (m *member) options() (engine.Options, error) {
 	o := m.base
 	o.User = m.name
 	o.Notice = m.say.print
+	var err error
+	if o.As, err = m.as(); err != nil {
+		return o, err
+	}
 	far, err := m.far()
 	if err != nil {
 		return o, err
@@ -178,11 +198,7 @@ func samePlace(a, b location.Location) bool {
 
 // run makes the user's run. The report is never nil.
 func (m *member) run(ctx context.Context, o engine.Options) (rep *engine.Report) {
-	if m.calls.asUser == nil {
-		rep = m.calls.run(ctx, o)
-	} else {
-		m.calls.asUser(m.entry, func() { rep = m.calls.run(ctx, o) })
-	}
+	rep = m.calls.run(ctx, o)
 	if m.dry && rep.Exit == engine.ExitOK && len(rep.Plan) > 0 {
 		rep.Exit = engine.ExitAgain
 	}

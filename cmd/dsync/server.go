@@ -84,6 +84,9 @@ func (p *program) localOf(ctx context.Context, c *call) (engine.Local, error) {
 		return nil, err
 	}
 	o := engine.Options{User: m.name, Far: l.String(), Notice: m.say.print}
+	if o.As, err = m.as(); err != nil {
+		return nil, err
+	}
 	if o.ChangeLog, err = p.changeLog(r.set, m.vars); err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (p *program) databases(s *config.Set) (userdb.List, error) {
 		var err error
 		switch name {
 		case "passwd":
-			d, err = userdb.OpenPasswd(s.Get(config.PasswdPath), uint32(s.Number(config.FirstValidUID)), uint32(s.Number(config.LastValidUID)), warn)
+			d, err = userdb.OpenPasswd(s.Get(config.PasswdPath), ids, uint32(s.Number(config.FirstValidUID)), uint32(s.Number(config.LastValidUID)), warn)
 		case "passwd_file":
 			if s.Get(config.UsersPath) == "" {
 				return nil, blame(s, config.UserDatabases, fmt.Errorf("passwd_file needs %s", config.UsersPath))

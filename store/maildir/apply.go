@@ -30,6 +30,7 @@ const maxPerLock = 20000
 //
 // A crash after 3 leaves messages under their keys, without UIDs.
 func (s *Store) Apply(ctx context.Context, n store.Name, c *store.Change) (*store.Result, error) {
+	defer s.opts.As.Enter()()
 	s.evict()
 	if err := ctx.Err(); err != nil {
 		return nil, err

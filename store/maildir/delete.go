@@ -17,6 +17,7 @@ const tmpAge = 36 * time.Hour
 // DeleteMailbox removes a mailbox without messages. It is taken out of sight
 // first and looked at again there: what was delivered in between brings it back.
 func (s *Store) DeleteMailbox(ctx context.Context, n store.Name) error {
+	defer s.opts.As.Enter()()
 	s.evict()
 	if err := s.writing(); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 
@@ -37,7 +36,8 @@ func (s *Store) permsOf(d fsys.Dir) (perms, error) {
 	}
 	p := perms{dirMode: in.Mode & 0o2777, fileMode: in.Mode & 0o666, uid: int(in.UID), gid: int(in.GID)}
 	setgid := in.Mode&0o2000 != 0
-	p.own = p.uid != os.Geteuid() || p.gid != os.Getegid() && !setgid
+	uid, gid := s.opts.As.Owner()
+	p.own = p.uid != uid || p.gid != gid && !setgid
 	return p, nil
 }
 

@@ -120,6 +120,7 @@ func (b *box) dirTimes() (out [2]int64, err error) {
 
 // Open gives a message's bytes.
 func (s *Store) Open(ctx context.Context, n store.Name, h store.Handle) (io.ReadCloser, error) {
+	defer s.opts.As.Enter()()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"dsync/store/maildir/internal/fsys"
 )
 
 // Options say where an account is and how it is laid out.
@@ -16,7 +18,11 @@ type Options struct {
 	Index         string // Dovecot's indexes; of no account here, kept for Location
 	Subscriptions string // name of the subscriptions file
 	DirName       string // LAYOUT=fs: directory within a mailbox that holds its mail
+	As            *As    // in whose name files are reached; nil: the process's
 }
+
+// As is a user in whose name files are reached, where the process is root's.
+type As = fsys.As
 
 // ParseLocation reads a location as Dovecot writes it, "maildir:PATH[:KEY=VALUE
 // ...]". Variables and "~/" are expanded before. An unknown key is an error that

@@ -77,6 +77,7 @@ func (l *looker) look() store.Look {
 
 // MailboxLook is a handful of stat calls.
 func (s *Store) MailboxLook(ctx context.Context, n store.Name) (store.Look, error) {
+	defer s.opts.As.Enter()()
 	if err := ctx.Err(); err != nil {
 		return store.Look{}, err
 	}

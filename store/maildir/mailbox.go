@@ -42,6 +42,7 @@ func createOn(f fsys.FS, o Options) (*Store, error) {
 // only in a directory that is there already (INBOX, or a parent in LAYOUT=fs) it
 // is filled in place, cur last, for it is cur that makes a mailbox of it.
 func (s *Store) CreateMailbox(ctx context.Context, n store.Name, st store.Status) error {
+	defer s.opts.As.Enter()()
 	if err := s.writing(); err != nil {
 		return err
 	}
@@ -279,6 +280,7 @@ func entries(d fsys.Dir) ([]string, error) {
 
 // Find looks for keys in every mailbox.
 func (s *Store) Find(ctx context.Context, keys []string) (map[string]store.Found, error) {
+	defer s.opts.As.Enter()()
 	want := make(map[uint64]string, len(keys))
 	for _, k := range keys {
 		want[xxhash.Sum64String(k)] = k
@@ -339,6 +341,7 @@ func (s *Store) findIn(n store.Name, want map[uint64]string, out map[string]stor
 // Cleanup completes renames that a dead run left half done, and removes what it
 // staged or was about to put into place.
 func (s *Store) Cleanup(ctx context.Context, in []store.Name) error {
+	defer s.opts.As.Enter()()
 	if err := s.writing(); err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ func decodeMark(data []byte) (store.Mark, error) {
 
 // Mark reads the mark; ok is false if there is none.
 func (s *Store) Mark() (m store.Mark, ok bool, err error) {
+	defer s.opts.As.Enter()()
 	data, err := s.readSmall(s.root, markName, maxMark)
 	if err != nil || data == nil {
 		return m, false, err
@@ -59,6 +60,7 @@ func (s *Store) Mark() (m store.Mark, ok bool, err error) {
 
 // SetMark writes the mark.
 func (s *Store) SetMark(m store.Mark) error {
+	defer s.opts.As.Enter()()
 	if err := s.writing(); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 // RenameMailboxes makes all moves at once. One that is plain (one directory, no
 // name in two roles) is one rename(2); the rest go through the journal.
 func (s *Store) RenameMailboxes(ctx context.Context, moves []store.Rename) error {
+	defer s.opts.As.Enter()()
 	s.evict()
 	if err := s.writing(); err != nil {
 		return err

@@ -214,6 +214,7 @@ const scanTries = 3
 // stable if the same look was to be had after it; where the look was racy, a
 // rename could hide, so the mailbox must list alike twice.
 func (s *Store) Scan(ctx context.Context, n store.Name, since store.Fingerprint) (store.Snapshot, error) {
+	defer s.opts.As.Enter()()
 	b, err := s.open(n, false)
 	if err != nil {
 		return nil, err
@@ -262,6 +263,7 @@ func (s *Store) readKeywords(ctl fsys.Dir) (*keywords, error) {
 
 // Status reads the uidlist's first line and its last, and the attributes.
 func (s *Store) Status(ctx context.Context, n store.Name) (store.Status, error) {
+	defer s.opts.As.Enter()()
 	if err := ctx.Err(); err != nil {
 		return store.Status{}, err
 	}

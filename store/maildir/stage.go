@@ -46,6 +46,7 @@ var copyBufs = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b 
 
 // Stage writes a message into tmp.
 func (s *Store) Stage(ctx context.Context, n store.Name, m store.NewMessage, body io.Reader) (*store.Staged, error) {
+	defer s.opts.As.Enter()()
 	if err := checkNew(m); err != nil {
 		return nil, err
 	}
@@ -249,6 +250,7 @@ func (s *Store) recall(temp string) stagedInfo {
 // StageLink makes a copy of a message of this account: a link where date and
 // size are those wanted (they belong to the inode), else a copy of the bytes.
 func (s *Store) StageLink(ctx context.Context, n store.Name, m store.NewMessage, from store.Name, h store.Handle) (*store.Staged, error) {
+	defer s.opts.As.Enter()()
 	if err := checkNew(m); err != nil {
 		return nil, err
 	}
@@ -327,6 +329,7 @@ const syncfsFrom = 4
 
 // SyncStaged makes staged messages durable.
 func (s *Store) SyncStaged(ctx context.Context, st []*store.Staged) error {
+	defer s.opts.As.Enter()()
 	byBox := map[store.Name][]*store.Staged{}
 	for _, m := range st {
 		byBox[m.Mailbox] = append(byBox[m.Mailbox], m)
@@ -389,6 +392,7 @@ func (s *Store) syncBox(b *box, list []*store.Staged, whole bool, synced map[uin
 
 // Unstage removes staged messages.
 func (s *Store) Unstage(st []*store.Staged) error {
+	defer s.opts.As.Enter()()
 	var errs []error
 	for _, m := range st {
 		b, err := s.open(m.Mailbox, true)

@@ -52,7 +52,7 @@ type Store struct {
 var _ store.Store = (*Store)(nil)
 
 // Open opens an account. If it is not there, the error wraps store.ErrGone.
-func Open(o Options) (*Store, error) { return openOn(fsys.OS{}, o) }
+func Open(o Options) (*Store, error) { return openOn(fsys.OS{As: o.As}, o) }
 
 // OpenReadOnly opens an account that is to be read alone: whatever would change
 // it fails with store.ErrReadOnly.
@@ -65,7 +65,7 @@ func OpenReadOnly(o Options) (*Store, error) {
 }
 
 // Create makes an account with an empty INBOX where there is none, and opens it.
-func Create(o Options) (*Store, error) { return createOn(fsys.OS{}, o) }
+func Create(o Options) (*Store, error) { return createOn(fsys.OS{As: o.As}, o) }
 
 func openOn(f fsys.FS, o Options) (*Store, error) {
 	s, err := openRoots(f, o)
@@ -87,6 +87,7 @@ func openRoots(f fsys.FS, o Options) (*Store, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	defer o.As.Enter()()
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return nil, err
@@ -215,6 +216,7 @@ func (s *Store) Cost() store.Cost {
 
 // Close lets go of the directories.
 func (s *Store) Close() error {
+	defer s.opts.As.Enter()()
 	var errs []error
 	s.evict()
 	errs = append(errs, s.uidlist.drop())

@@ -187,6 +187,7 @@ func (s *Store) visit(d fsys.Dir, levels []string, out []node, sum hash.Hash) ([
 // subscriptions and at the account's attributes. Maildir++ has one such
 // directory; LAYOUT=fs is walked.
 func (s *Store) TreeLook(ctx context.Context) (store.Look, error) {
+	defer s.opts.As.Enter()()
 	if err := ctx.Err(); err != nil {
 		return store.Look{}, err
 	}
@@ -235,6 +236,7 @@ func (s *Store) subsDir() fsys.Dir {
 // Tree lists the account. The look is taken before the listing, so that what
 // changes meanwhile is found by the next.
 func (s *Store) Tree(ctx context.Context) (*store.Tree, store.Look, error) {
+	defer s.opts.As.Enter()()
 	look, err := s.TreeLook(ctx)
 	if err != nil {
 		return nil, look, err
@@ -341,6 +343,7 @@ func (s *Store) readSubscriptions() (*subscriptions, error) {
 
 // SetSubscribed subscribes or unsubscribes, under the dotlock that Dovecot uses.
 func (s *Store) SetSubscribed(ctx context.Context, n store.Name, on bool) error {
+	defer s.opts.As.Enter()()
 	if err := s.writing(); err != nil {
 		return err
 	}
@@ -415,6 +418,7 @@ func (s *Store) setAttributes(d fsys.Dir, name string, set map[string]string, p 
 
 // SetAttribute sets an attribute of the account.
 func (s *Store) SetAttribute(ctx context.Context, key, value string) error {
+	defer s.opts.As.Enter()()
 	if err := s.writing(); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ var _ store.Watcher = (*Store)(nil)
 
 // Watch implements store.Watcher.
 func (s *Store) Watch(ctx context.Context, n store.Name, since store.Fingerprint) error {
+	defer s.opts.As.Enter()()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -76,6 +77,7 @@ func (s *Store) Watch(ctx context.Context, n store.Name, since store.Fingerprint
 
 // Settled implements store.Watcher.
 func (s *Store) Settled(ctx context.Context, n store.Name) (store.Look, bool) {
+	defer s.opts.As.Enter()()
 	w := s.watches[n]
 	if w == nil {
 		return store.Look{}, false

@@ -78,11 +78,16 @@ func allChecks() []check {
 
 // Run checks a store.
 func Run(t *testing.T, factory Factory) {
+	Checks(t, factory)
+	t.Run("Model", func(t *testing.T) { runModel(t, factory) })
+}
+
+// Checks is Run without random histories.
+func Checks(t *testing.T, factory Factory) {
 	seed := seed()
 	for _, c := range allChecks() {
 		t.Run(c.name, func(t *testing.T) { runCheck(t, factory, t.TempDir(), seed, c) })
 	}
-	t.Run("Model", func(t *testing.T) { runModel(t, factory) })
 }
 
 // seed is DSYNC_SEED, or one of its own for each run.

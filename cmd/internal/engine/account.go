@@ -36,7 +36,7 @@ func openLog(ctx context.Context, dir string, readOnly bool, wait time.Duration)
 
 // findAccount finds the account of a location: by the name that it was synced
 // under, else by its place (a store that was renamed since). nil: no log knows it.
-func findAccount(db *logdb.DB, loc string) (*logdb.Account, error) {
+func findAccount(db *logdb.DB, loc string, as *opener.As) (*logdb.Account, error) {
 	name, err := opener.Name(loc)
 	if err != nil {
 		return nil, Fail(ExitUsage, err)
@@ -46,7 +46,7 @@ func findAccount(db *logdb.DB, loc string) (*logdb.Account, error) {
 		return nil, err
 	}
 	if !ok {
-		if id, ok, err = byPlace(db, loc); err != nil || !ok {
+		if id, ok, err = byPlace(db, loc, as); err != nil || !ok {
 			return nil, err
 		}
 	}
@@ -57,8 +57,8 @@ func findAccount(db *logdb.DB, loc string) (*logdb.Account, error) {
 	return acc, err
 }
 
-func byPlace(db *logdb.DB, loc string) (changelog.ReplicaID, bool, error) {
-	st, err := opener.Look(loc)
+func byPlace(db *logdb.DB, loc string, as *opener.As) (changelog.ReplicaID, bool, error) {
+	st, err := opener.Look(loc, as)
 	if errors.Is(err, store.ErrGone) {
 		return 0, false, nil
 	}

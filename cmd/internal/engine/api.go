@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"dsync/cmd/internal/opener"
 	"time"
 
 	"dsync/merge"
@@ -27,6 +28,7 @@ func Run(ctx context.Context, o Options) *Report { return doRun(ctx, o) }
 type LogOptions struct {
 	User      string
 	Location  string
+	As        *opener.As   // as Options.As
 	ChangeLog string       // directory of the database
 	Mailboxes []store.Name // -m; none: all
 	Since     time.Time    // zero: from the beginning
@@ -69,6 +71,7 @@ func Log(ctx context.Context, o LogOptions, each func(LogLine) error) error {
 type CheckOptions struct {
 	User      string
 	Location  string
+	As        *opener.As // as Options.As
 	ChangeLog string
 	Repair    bool
 	LockWait  time.Duration

@@ -86,7 +86,7 @@ func (c *checker) run() (err error) {
 	if c.o.Repair {
 		open = opener.Open
 	}
-	st, err := open(c.o.Location)
+	st, err := open(c.o.Location, c.o.As)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c *checker) run() (err error) {
 		}
 		defer unlock()
 	}
-	c.acc, err = findAccount(c.db, c.o.Location)
+	c.acc, err = findAccount(c.db, c.o.Location, c.o.As)
 	var damage *changelog.CorruptError
 	if errors.As(err, &damage) {
 		return c.lost(damage.Error())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dsync/changelog/logdb"
+	"dsync/cmd/internal/opener"
 	"dsync/cmd/internal/remote"
 	"dsync/store"
 )
@@ -52,6 +53,9 @@ type Filter struct {
 type Options struct {
 	User      string // for messages; may be empty
 	Near, Far string // locations: maildir:…
+	// As is the user in whose name mail is read and written; nil: the process. The change
+	// log is the process's.
+	As        *opener.As
 	ChangeLog string // directory of the database
 	// Connect, if not nil, leads to the far end in another process, which has its own
 	// location and change log: Far is but its name.

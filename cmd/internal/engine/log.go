@@ -26,7 +26,7 @@ func doLog(ctx context.Context, o LogOptions, each func(LogLine) error) error {
 		return err
 	}
 	defer db.Close()
-	acc, err := findAccount(db, o.Location)
+	acc, err := findAccount(db, o.Location, o.As)
 	if err != nil {
 		return fmt.Errorf("read the change log of %s: %w", o.Location, err)
 	}
@@ -108,7 +108,7 @@ func (l *logger) layout() error {
 	}
 	l.lay = t.Layout(live)
 	if l.o.Headers {
-		if l.st, err = opener.Look(l.o.Location); err != nil {
+		if l.st, err = opener.Look(l.o.Location, l.o.As); err != nil {
 			l.st = nil // the lines are as good without
 		}
 	}

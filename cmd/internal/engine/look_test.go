@@ -244,7 +244,7 @@ func (p *pair) account(side string, f func(*logdb.DB, *logdb.Account)) {
 	p.t.Helper()
 	db, err := logdb.Open(p.log(), logdb.Options{})
 	p.must(err)
-	acc, err := findAccount(db, p.loc(side))
+	acc, err := findAccount(db, p.loc(side), nil)
 	p.must(err)
 	f(db, acc)
 	p.must(db.Close())

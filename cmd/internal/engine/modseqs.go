@@ -36,7 +36,7 @@ func openModSeqs(ctx context.Context, o LogOptions) (ModSeqs, error) {
 		return nil, err
 	}
 	m := &modSeqs{db: db}
-	if m.acc, err = findAccount(db, o.Location); err == nil && m.acc != nil {
+	if m.acc, err = findAccount(db, o.Location, o.As); err == nil && m.acc != nil {
 		err = m.layout()
 	}
 	if err != nil || m.acc == nil {

@@ -237,7 +237,7 @@ func brake(m MaxDelete) recorder.Brake {
 // openStore opens a store, or makes it where there is none; one that a log knows
 // is missing, not empty.
 func (r *run) openStore(loc string, may bool) (store.Store, error) {
-	st, err := opener.Open(loc)
+	st, err := opener.Open(loc, r.o.As)
 	if err == nil || !errors.Is(err, store.ErrGone) {
 		return st, err
 	}
@@ -257,7 +257,7 @@ func (r *run) openStore(loc string, may bool) (store.Store, error) {
 	case r.o.DryRun:
 		return memory.New(memory.Options{Name: loc}), nil
 	}
-	return opener.Create(loc)
+	return opener.Create(loc, r.o.As)
 }
 
 // readState reads -s. What cannot be read costs a full comparison and a warning.

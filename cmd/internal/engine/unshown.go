@@ -34,7 +34,7 @@ func readUnshown(ctx context.Context, o LogOptions) (of Unshown, err error) {
 			of, err = nil, fmt.Errorf("read the change log of %s: %w", o.Location, err)
 		}
 	}()
-	acc, err := findAccount(db, o.Location)
+	acc, err := findAccount(db, o.Location, o.As)
 	if err != nil || acc == nil {
 		return none, err
 	}

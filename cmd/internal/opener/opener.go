@@ -6,6 +6,8 @@
 //     same everywhere; relative paths count from the working directory.
 //   - Look makes nothing, not even a directory that Dovecot would make when it
 //     first writes. An account that is not there wraps store.ErrGone.
+//   - With a user (As) the account's files are reached in that user's name; nil is who
+//     runs the program.
 package opener
 
 import (
@@ -18,7 +20,7 @@ import (
 )
 
 // Look opens an account to be read only.
-func Look(loc string) (store.Store, error) {
+func Look(loc string, as *As) (store.Store, error) {
 	l, err := location.Parse(loc, nil)
 	if err != nil {
 		return nil, err
@@ -28,25 +30,25 @@ func Look(loc string) (store.Store, error) {
 			return nil, fmt.Errorf("open %s: CONTROL: %w: %w", l, store.ErrGone, err)
 		}
 	}
-	return opened(maildir.Open(options(l)))
+	return opened(maildir.Open(optionsAs(l, as)))
 }
 
 // Open opens an account to be synced.
-func Open(loc string) (store.Store, error) {
+func Open(loc string, as *As) (store.Store, error) {
 	l, err := location.Parse(loc, nil)
 	if err != nil {
 		return nil, err
 	}
-	return opened(maildir.Open(options(l)))
+	return opened(maildir.Open(optionsAs(l, as)))
 }
 
 // Create makes an account with an empty INBOX where there is none, and opens it.
-func Create(loc string) (store.Store, error) {
+func Create(loc string, as *As) (store.Store, error) {
 	l, err := location.Parse(loc, nil)
 	if err != nil {
 		return nil, err
 	}
-	return opened(maildir.Create(options(l)))
+	return opened(maildir.Create(optionsAs(l, as)))
 }
 
 // opened gives no store with an error, rather than one that is a nil pointer.
@@ -55,6 +57,16 @@ func opened(s *maildir.Store, err error) (store.Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// As is a user of the system in whose name files are reached, where the process is
+// root's.
+type As = maildir.As
+
+func optionsAs(l location.Location, as *As) maildir.Options {
+	o := options(l)
+	o.As = as
+	return o
 }
 
 func options(l location.Location) maildir.Options {

@@ -3,6 +3,7 @@ package userdb
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 )
@@ -13,6 +14,7 @@ type IDs struct {
 	passwd, group string
 	mu            sync.Mutex
 	users, groups *lines // read when the first name is asked for
+	members       map[string][]uint32
 }
 
 // NewIDs names the two files.
@@ -24,6 +26,47 @@ func (i *IDs) UID(s string) (uint32, error) { return i.read("uid", s, i.passwd, 
 // GID reads a number or a group's name; "" is 0, not said.
 func (i *IDs) GID(s string) (uint32, error) { return i.read("gid", s, i.group, &i.groups) }
 
+// Groups gives the gids of the groups that have a user among their members, but root's;
+// none where there is no such file.
+func (i *IDs) Groups(user string) ([]uint32, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.members != nil {
+		return i.members[user], nil
+	}
+	if err := i.load(i.group, &i.groups); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	i.members = map[string][]uint32{}
+	if i.groups == nil {
+		return nil, nil
+	}
+	for _, name := range i.groups.names {
+		fields := strings.Split(i.groups.entry(i.groups.at[name]), ":")
+		gid, err := number("gid", field(fields, 2))
+		if err != nil || gid == 0 {
+			continue
+		}
+		for m := range strings.SplitSeq(field(fields, 3), ",") {
+			if m = strings.TrimSpace(m); m != "" && len(i.members[m]) < maxGroups {
+				i.members[m] = append(i.members[m], gid)
+			}
+		}
+	}
+	return i.members[user], nil
+}
+
+// maxGroups bounds the groups of a user; the kernel takes 65,536.
+const maxGroups = 1024
+
+// load reads a file, once.
+func (i *IDs) load(file string, l **lines) (err error) {
+	if *l == nil {
+		*l, err = readLines(file, func(line string) bool { return strings.ContainsAny(line[:1], "#+-") }, func(string) {})
+	}
+	return err
+}
+
 func (i *IDs) read(what, s, file string, l **lines) (n uint32, err error) {
 	switch {
 	case s == "":
@@ -33,10 +76,8 @@ func (i *IDs) read(what, s, file string, l **lines) (n uint32, err error) {
 	default:
 		i.mu.Lock()
 		defer i.mu.Unlock()
-		if *l == nil {
-			if *l, err = readLines(file, func(line string) bool { return strings.ContainsAny(line[:1], "#+-") }, func(string) {}); err != nil {
-				return 0, err
-			}
+		if err := i.load(file, l); err != nil {
+			return 0, err
 		}
 		row, ok := (*l).at[s]
 		if !ok {

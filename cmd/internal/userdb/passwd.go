@@ -12,16 +12,18 @@ import (
 type Passwd struct {
 	*lines
 	first, last uint32
+	ids         *IDs
 }
 
 // OpenPasswd reads a file. Only users whose uid is from first to last count; last
 // 0 is no limit, first 0 lets root count. Lines that cannot be read are given to warn.
-func OpenPasswd(file string, first, last uint32, warn func(string)) (*Passwd, error) {
+// ids knows the users' groups.
+func OpenPasswd(file string, ids *IDs, first, last uint32, warn func(string)) (*Passwd, error) {
 	l, err := readLines(file, func(line string) bool { return strings.ContainsAny(line[:1], "#+-") }, warn)
 	if err != nil {
 		return nil, err
 	}
-	return &Passwd{l, first, last}, nil
+	return &Passwd{l, first, last, ids}, nil
 }
 
 // Name is "passwd".
@@ -29,7 +31,12 @@ func (p *Passwd) Name() string { return "passwd" }
 
 // Lookup gives a user; one whose uid does not count is ErrUnknown.
 func (p *Passwd) Lookup(_ context.Context, name string) (*User, error) {
-	return p.lookup(name, p.parse)
+	u, err := p.lookup(name, p.parse)
+	if err != nil {
+		return nil, err
+	}
+	u.Groups, err = p.ids.Groups(name)
+	return u, err
 }
 
 func (p *Passwd) parse(u *User, fields []string) (err error) {
@@ -53,7 +60,7 @@ func (p *Passwd) parse(u *User, fields []string) (err error) {
 // them, and Lookup says what is wrong.
 func (p *Passwd) Names(ctx context.Context, mask string) iter.Seq2[string, error] {
 	return fits(ctx, p.names, mask, func(name string) bool {
-		_, err := p.Lookup(ctx, name)
+		_, err := p.lookup(name, p.parse)
 		return !errors.Is(err, ErrUnknown)
 	})
 }

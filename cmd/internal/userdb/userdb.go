@@ -38,6 +38,7 @@ func (e *EntryError) Unwrap() error { return e.Err }
 type User struct {
 	Name     string
 	UID, GID uint32            // 0: not said
+	Groups   []uint32          // of the system, besides GID
 	Home     string            // absolute
 	Mail     string            // a location; %u %n %d %h ~/ are not expanded yet
 	Extra    map[string]string // other fields, as mail_replica

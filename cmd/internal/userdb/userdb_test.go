@@ -52,7 +52,7 @@ nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin
 `
 
 func TestPasswd(t *testing.T) {
-	p, err := OpenPasswd(write(t, "passwd", passwd), 1000, 60000, silent(t))
+	p, err := OpenPasswd(write(t, "passwd", passwd), NewIDs("", ""), 1000, 60000, silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestPasswd(t *testing.T) {
 			t.Errorf("mask %q: %q, %v; want %q", mask, got, err, want)
 		}
 	}
-	all, err := OpenPasswd(write(t, "passwd", passwd), 0, 0, silent(t))
+	all, err := OpenPasswd(write(t, "passwd", passwd), NewIDs("", ""), 0, 0, silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,10 +169,10 @@ func TestHostileLines(t *testing.T) {
 	if err := lookupError(openFile(t, "x:::::::"+many, silent(t)), "x"); err == nil || !strings.Contains(err.Error(), "extra fields") {
 		t.Errorf("%d extra fields: %v", MaxExtra+1, err)
 	}
-	if _, err := OpenPasswd(write(t, "bom", "\ufeffann:x:1:1:::\n"), 1, 0, silent(t)); err == nil {
+	if _, err := OpenPasswd(write(t, "bom", "\ufeffann:x:1:1:::\n"), NewIDs("", ""), 1, 0, silent(t)); err == nil {
 		t.Error("a byte order mark became part of a name")
 	}
-	if _, err := OpenPasswd(t.TempDir(), 1, 0, silent(t)); err == nil {
+	if _, err := OpenPasswd(t.TempDir(), NewIDs("", ""), 1, 0, silent(t)); err == nil {
 		t.Error("a directory was read")
 	}
 }
@@ -180,7 +180,7 @@ func TestHostileLines(t *testing.T) {
 func TestList(t *testing.T) {
 	ctx := t.Context()
 	file := openFile(t, "ann::1:1::/own\nbob\nbad:x:0:0\n", silent(t))
-	system, err := OpenPasswd(write(t, "passwd", passwd), 1000, 60000, silent(t))
+	system, err := OpenPasswd(write(t, "passwd", passwd), NewIDs("", ""), 1000, 60000, silent(t))
 	if err != nil {
 		t.Fatal(err)
 	}

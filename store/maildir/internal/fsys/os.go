@@ -14,28 +14,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OS is the real file system.
-type OS struct{}
+// OS is the real file system, as a user reaches it; nil: as the process does.
+type OS struct{ As *As }
 
 // OpenRoot opens a directory by its path.
-func (OS) OpenRoot(path string) (Dir, error) {
-	fd, err := retryFD(func() (int, error) {
+func (o OS) OpenRoot(path string) (Dir, error) {
+	fd, err := o.As.open(func() (int, error) {
 		return unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
 		return nil, PathError("open", path, err)
 	}
-	return &osDir{fd: fd, path: path}, nil
+	return &osDir{fd: fd, path: path, as: o.As}, nil
 }
 
 // MkdirAll makes a directory and its parents, and makes the new entries durable.
-func (OS) MkdirAll(path string, mode uint32) error {
-	return os.MkdirAll(path, os.FileMode(mode&0o777))
+func (o OS) MkdirAll(path string, mode uint32) error {
+	return o.As.do(func() error { return os.MkdirAll(path, os.FileMode(mode&0o777)) })
 }
 
 type osDir struct {
 	fd   int
 	path string // for error messages
+	as   *As
+}
+
+// open opens something as the user.
+func (a *As) open(f func() (int, error)) (fd int, err error) {
+	err = a.do(func() error {
+		fd, err = retryFD(f)
+		return err
+	})
+	return fd, err
 }
 
 func (d *osDir) err(op, name string, err error) error {
@@ -79,10 +89,9 @@ func (d *osDir) Self() (Info, error) {
 
 func (d *osDir) Stat(path string) (Info, error) {
 	var st unix.Stat_t
-	err := unix.Fstatat(d.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW)
-	for err == unix.EINTR {
-		err = unix.Fstatat(d.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW)
-	}
+	err := d.as.do(func() error {
+		return retry(func() error { return unix.Fstatat(d.fd, path, &st, unix.AT_SYMLINK_NOFOLLOW) })
+	})
 	if err != nil {
 		return Info{}, d.err("stat", path, err)
 	}
@@ -92,10 +101,9 @@ func (d *osDir) Stat(path string) (Info, error) {
 func (d *osDir) StatBirth(path string) (Info, error) {
 	var st unix.Statx_t
 	const mask = unix.STATX_BASIC_STATS | unix.STATX_BTIME
-	err := unix.Statx(d.fd, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st)
-	for err == unix.EINTR {
-		err = unix.Statx(d.fd, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st)
-	}
+	err := d.as.do(func() error {
+		return retry(func() error { return unix.Statx(d.fd, path, unix.AT_SYMLINK_NOFOLLOW, mask, &st) })
+	})
 	if err == unix.ENOSYS || err == unix.EPERM {
 		return d.Stat(path)
 	}
@@ -121,9 +129,9 @@ func (d *osDir) OpenDir(path string) (Dir, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW
 	if !noOpenat2.Load() {
 		how := unix.OpenHow{Flags: flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-		fd, err := retryFD(func() (int, error) { return unix.Openat2(d.fd, path, &how) })
+		fd, err := d.as.open(func() (int, error) { return unix.Openat2(d.fd, path, &how) })
 		if err == nil {
-			return &osDir{fd: fd, path: d.path + "/" + path}, nil
+			return &osDir{fd: fd, path: d.path + "/" + path, as: d.as}, nil
 		}
 		if err != unix.ENOSYS && err != unix.EPERM && err != unix.EAGAIN {
 			return nil, d.err("open", path, err)
@@ -142,7 +150,7 @@ func (d *osDir) walk(path string, flags int) (Dir, error) {
 		if level == ".." {
 			return nil, d.err("open", path, unix.EXDEV)
 		}
-		fd, err := retryFD(func() (int, error) { return unix.Openat(cur, level, flags, 0) })
+		fd, err := d.as.open(func() (int, error) { return unix.Openat(cur, level, flags, 0) })
 		if cur != d.fd {
 			unix.Close(cur)
 		}
@@ -151,7 +159,7 @@ func (d *osDir) walk(path string, flags int) (Dir, error) {
 		}
 		cur = fd
 	}
-	return &osDir{fd: cur, path: d.path + "/" + path}, nil
+	return &osDir{fd: cur, path: d.path + "/" + path, as: d.as}, nil
 }
 
 // one refuses anything but the name of one entry: the last fence before the
@@ -169,7 +177,7 @@ func (d *osDir) open(name string, flags int, mode uint32) (File, error) {
 	}
 	// O_NONBLOCK keeps a FIFO put there by somebody from hanging us.
 	flags |= unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	fd, err := retryFD(func() (int, error) { return unix.Openat(d.fd, name, flags, mode) })
+	fd, err := d.as.open(func() (int, error) { return unix.Openat(d.fd, name, flags, mode) })
 	if err != nil {
 		return nil, d.err("open", name, err)
 	}
@@ -195,7 +203,7 @@ var dirBufs = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b 
 func (d *osDir) List(fn func(name []byte, kind Kind, ino uint64) error) error {
 	// A descriptor of its own: the offset belongs to the open file, and two
 	// goroutines may list the same Dir.
-	fd, err := retryFD(func() (int, error) {
+	fd, err := d.as.open(func() (int, error) {
 		return unix.Openat(d.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
@@ -223,21 +231,21 @@ func (d *osDir) Mkdir(name string, mode uint32) error {
 	if err := d.one("mkdir", name); err != nil {
 		return err
 	}
-	return d.err("mkdir", name, unix.Mkdirat(d.fd, name, mode))
+	return d.err("mkdir", name, d.as.do(func() error { return unix.Mkdirat(d.fd, name, mode) }))
 }
 
 func (d *osDir) Rmdir(name string) error {
 	if err := d.one("rmdir", name); err != nil {
 		return err
 	}
-	return d.err("rmdir", name, unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
+	return d.err("rmdir", name, d.as.do(func() error { return unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR) }))
 }
 
 func (d *osDir) Unlink(name string) error {
 	if err := d.one("unlink", name); err != nil {
 		return err
 	}
-	return d.err("unlink", name, unix.Unlinkat(d.fd, name, 0))
+	return d.err("unlink", name, d.as.do(func() error { return unix.Unlinkat(d.fd, name, 0) }))
 }
 
 func (d *osDir) pair(op, name string, to Dir, target string) (*osDir, error) {
@@ -256,7 +264,7 @@ func (d *osDir) Rename(name string, to Dir, target string) error {
 	if err != nil {
 		return err
 	}
-	return d.err("rename", name, unix.Renameat(d.fd, name, t.fd, target))
+	return d.err("rename", name, d.as.do(func() error { return unix.Renameat(d.fd, name, t.fd, target) }))
 }
 
 func (d *osDir) RenameNew(name string, to Dir, target string) error {
@@ -264,19 +272,19 @@ func (d *osDir) RenameNew(name string, to Dir, target string) error {
 	if err != nil {
 		return err
 	}
-	err = unix.Renameat2(d.fd, name, t.fd, target, unix.RENAME_NOREPLACE)
+	err = d.as.do(func() error { return unix.Renameat2(d.fd, name, t.fd, target, unix.RENAME_NOREPLACE) })
 	if err != unix.EINVAL && err != unix.ENOSYS && err != unix.EOPNOTSUPP {
 		return d.err("rename", name, err)
 	}
 	// Without RENAME_NOREPLACE: look first. The window is small, and the names
 	// that we rename to are unique by construction.
 	var st unix.Stat_t
-	if err := unix.Fstatat(t.fd, target, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
+	if err := d.as.do(func() error { return unix.Fstatat(t.fd, target, &st, unix.AT_SYMLINK_NOFOLLOW) }); err == nil {
 		return d.err("rename", name, unix.EEXIST)
 	} else if err != unix.ENOENT {
 		return d.err("rename", name, err)
 	}
-	return d.err("rename", name, unix.Renameat(d.fd, name, t.fd, target))
+	return d.err("rename", name, d.as.do(func() error { return unix.Renameat(d.fd, name, t.fd, target) }))
 }
 
 func (d *osDir) Link(name string, to Dir, target string) error {
@@ -284,7 +292,7 @@ func (d *osDir) Link(name string, to Dir, target string) error {
 	if err != nil {
 		return err
 	}
-	return d.err("link", name, unix.Linkat(d.fd, name, t.fd, target, 0))
+	return d.err("link", name, d.as.do(func() error { return unix.Linkat(d.fd, name, t.fd, target, 0) }))
 }
 
 func (d *osDir) SetTime(name string, t int64) error {
@@ -292,30 +300,32 @@ func (d *osDir) SetTime(name string, t int64) error {
 		return err
 	}
 	ts := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, unix.NsecToTimespec(t)}
-	return d.err("utimens", name, unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW))
+	return d.err("utimens", name, d.as.do(func() error { return unix.UtimesNanoAt(d.fd, name, ts, unix.AT_SYMLINK_NOFOLLOW) }))
 }
 
 func (d *osDir) Chmod(name string, mode uint32) error {
 	if err := d.one("chmod", name); err != nil {
 		return err
 	}
-	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return d.err("chmod", name, err)
-	}
-	defer unix.Close(fd)
-	return d.err("chmod", name, unix.Fchmod(fd, mode))
+	return d.err("chmod", name, d.as.do(func() error {
+		fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Fchmod(fd, mode)
+	}))
 }
 
 func (d *osDir) Chown(name string, uid, gid int) error {
 	if err := d.one("chown", name); err != nil {
 		return err
 	}
-	return d.err("chown", name, unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW))
+	return d.err("chown", name, d.as.do(func() error { return unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW) }))
 }
 
 func (d *osDir) Writable() (bool, error) {
-	err := unix.Faccessat(d.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	err := d.as.do(func() error { return unix.Faccessat(d.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS) })
 	if err == unix.EROFS || err == unix.EACCES || err == unix.EPERM {
 		return false, nil
 	}
@@ -389,11 +399,11 @@ func (f *osFile) Stat() (Info, error) {
 }
 
 func (f *osFile) Chmod(mode uint32) error {
-	return f.dir.err("chmod", f.name, unix.Fchmod(f.fd, mode))
+	return f.dir.err("chmod", f.name, f.dir.as.do(func() error { return unix.Fchmod(f.fd, mode) }))
 }
 
 func (f *osFile) Chown(uid, gid int) error {
-	return f.dir.err("chown", f.name, unix.Fchown(f.fd, uid, gid))
+	return f.dir.err("chown", f.name, f.dir.as.do(func() error { return unix.Fchown(f.fd, uid, gid) }))
 }
 
 func (f *osFile) Sync() error {
