@@ -33,6 +33,7 @@ var blind = map[string][]string{
 	"changelog/logdb":    {"pure", "explore"},
 	"replay":             {"place", "pure", "explore"},
 	"replay/session":     {"place", "pure", "explore"},
+	"replay/wire":        {"pure", "explore", "live", "maildir", "crash"},
 }
 
 // rings are those that can see the mutant.
@@ -52,7 +53,7 @@ func (m mutant) rings() (out []ring) {
 
 // table is all mutants.
 func table() []mutant {
-	return slices.Concat(ofMerge, ofLog, ofRecorder, ofReplay, ofMaildir)
+	return slices.Concat(ofMerge, ofLog, ofRecorder, ofReplay, ofWire, ofMaildir)
 }
 
 // equivalents are faults that were tried and change nothing that anybody could see.

@@ -32,8 +32,14 @@ var tables = sync.OnceValue(func() (t struct {
 // time need it: the tables belong to no bubble.
 func Ready() { squeeze(nil, make([]byte, leastToPack)) }
 
-// squeeze compresses a payload into buf, whose capacity it keeps to its use. It
-// gives nil where nothing is gained.
+// rooms are lent for as long as a frame is packed or unpacked, so that sessions that
+// wait have none.
+var rooms = sync.Pool{New: func() any { return &room{make([]byte, 0, maxFrame+1<<10)} }}
+
+type room struct{ buf []byte }
+
+// squeeze compresses a payload into buf, if it has the capacity. It gives nil where
+// nothing is gained.
 func squeeze(buf, payload []byte) []byte {
 	if len(payload) < leastToPack {
 		return nil
@@ -44,6 +50,8 @@ func squeeze(buf, payload []byte) []byte {
 	return nil
 }
 
-// expand unpacks a payload into buf, which has room for the longest that may come:
+// expand unpacks a payload into buf, of which it uses what the longest may take:
 // nothing is made room for by what the payload says of itself.
-func expand(buf, payload []byte) ([]byte, error) { return tables().out.DecodeAll(payload, buf[:0]) }
+func expand(buf, payload []byte) ([]byte, error) {
+	return tables().out.DecodeAll(payload, buf[:0:maxFrame])
+}

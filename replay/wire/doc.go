@@ -35,8 +35,8 @@
 // What a peer can make an end hold is bounded by Limits, whatever it sends:
 //
 //	                          before Trust   after (defaults)
-//	frames being read         2 KiB          128 KiB (one as it came, one unpacked)
-//	frames being written      2 KiB          128 KiB
+//	frames being read         4 KiB          64 KiB
+//	frames being written      4 KiB          80 KiB
 //	packets not received yet  8 KiB          1 MiB (Queue), and the first of them
 //	                                         up to 256 MiB (Packet), for which it
 //	                                         takes at most 2.3 times what has come
@@ -46,7 +46,8 @@
 //	the rest                  8 KiB, two goroutines
 //
 // Each frame counts as 64 bytes more than it carries, for what keeping it costs.
-// zstd has its tables once for the process: 1 to 2 MiB for each processor.
+// zstd has its tables once for the process: 1 to 2 MiB for each processor. A frame that
+// is packed or unpacked takes 65 KiB while that lasts.
 //
 // # Format
 //

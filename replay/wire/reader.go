@@ -21,12 +21,11 @@ type incoming struct {
 
 // reader is the goroutine that alone reads the stream. It waits for nothing else.
 type reader struct {
-	c        *Conn
-	buf      []byte // buf[r:w] was read and not used
-	r, w     int
-	offset   int64 // of buf[r] in the stream
-	number   int64 // of the next frame; -1: the preamble
-	unpacked []byte
+	c      *Conn
+	buf    []byte // buf[r:w] was read and not used
+	r, w   int
+	offset int64 // of buf[r] in the stream
+	number int64 // of the next frame; -1: the preamble
 }
 
 func (c *Conn) read() {
@@ -205,10 +204,9 @@ func (r *reader) frame() error {
 		if c.o.NoZstd || !known {
 			return r.wrong(fmt.Errorf("%v compressed, which this end did not say it takes", f.kind))
 		}
-		if r.unpacked == nil {
-			r.unpacked = make([]byte, 0, maxFrame)
-		}
-		if f.payload, err = expand(r.unpacked, f.payload); err != nil {
+		lent := rooms.Get().(*room)
+		defer rooms.Put(lent)
+		if f.payload, err = expand(lent.buf, f.payload); err != nil {
 			return r.wrong(fmt.Errorf("%v that cannot be unpacked into %d bytes: %w", f.kind, maxFrame, err))
 		}
 	}

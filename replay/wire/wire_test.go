@@ -17,14 +17,21 @@ import (
 	"dsync/store"
 )
 
+// bg is the context of what a test does. In a bubble it ends after three hours, so that
+// what would wait for ever fails.
 var bg = context.Background()
 
 // ends joins two ends by a link.
 func ends(l wiretest.Link, a, b wire.Options) (near, far *wire.Conn) {
 	x, y := l.Pipe()
 	a.Starter = true
-	return wire.New(x, a), wire.New(y, b)
+	near, far = wire.New(x, a), wire.New(y, b)
+	joined = append(joined, near, far)
+	return near, far
 }
+
+// joined are the ends of the test that runs: a failure leaves none open.
+var joined []*wire.Conn
 
 // part closes both ends, which must agree on it.
 func part(t *testing.T, a, b *wire.Conn) {
@@ -39,7 +46,18 @@ func part(t *testing.T, a, b *wire.Conn) {
 // bubble runs a test in virtual time; all goroutines must end with it.
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
-	synctest.Test(t, f)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
+		bg = ctx
+		defer func() {
+			for _, c := range joined {
+				c.Fail(1, "test over")
+			}
+			bg, joined = context.Background(), nil
+			cancel()
+		}()
+		f(t)
+	})
 }
 
 func receive(t *testing.T, c *wire.Conn, kind byte, want []byte) {

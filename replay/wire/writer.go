@@ -58,7 +58,6 @@ type outBody struct {
 type writer struct {
 	c      *Conn
 	buf    []byte
-	packed []byte
 	number int64
 }
 
@@ -214,10 +213,9 @@ func (w *writer) add(f *frame) {
 		zstd := c.out.zstd && !c.out.raises // who does not know us unpacks nothing
 		c.mu.Unlock()
 		if zstd && len(f.payload) >= leastToPack {
-			if w.packed == nil {
-				w.packed = make([]byte, 0, maxFrame+1<<10)
-			}
-			if small := squeeze(w.packed, f.payload); small != nil {
+			lent := rooms.Get().(*room)
+			defer rooms.Put(lent)
+			if small := squeeze(lent.buf, f.payload); small != nil {
 				packed.payload, packed.flags = small, f.flags|flagZstd
 			}
 		}
