@@ -191,6 +191,7 @@ func TestGivenUp(t *testing.T) {
 		if err := open(a.Bodies(), 1000); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(10 * time.Second)
 		if s := b.Stats(); s.BodyBytesSent > 15<<20 {
 			t.Errorf("%d bytes were sent", s.BodyBytesSent)
 		}
