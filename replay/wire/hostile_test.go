@@ -340,16 +340,17 @@ func (e *ear) listen(from io.Reader) {
 	}
 }
 
-func (e *ear) until(what func() bool) {
-	for {
+// until waits for what has to come; half a minute without it is for ever.
+func (e *ear) until(t *testing.T, what func() bool) {
+	for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(100 * time.Microsecond) {
 		e.mu.Lock()
 		ok := what()
 		e.mu.Unlock()
 		if ok {
 			return
 		}
-		time.Sleep(100 * time.Microsecond)
 	}
+	t.Fatal("what is waited for does not come")
 }
 
 // feed sends what there is frame by frame as fast as credit allows, and waits until
@@ -369,15 +370,15 @@ func (e *evil) feed(t *testing.T, y *wiretest.Stream, c *wire.Conn, credit int, 
 		n = min(n, len(rest))
 		if name == "packet" {
 			used += n - 14 + 64
-			ear.until(func() bool { return ear.credit >= used })
+			ear.until(t, func() bool { return ear.credit >= used })
 		}
 		y.Write(rest[:n])
 		rest = rest[n:]
 		if first && asked {
-			ear.until(func() bool { return ear.pieces["ask"] > 0 })
+			ear.until(t, func() bool { return ear.pieces["ask"] > 0 })
 		}
 	}
-	ear.until(func() bool {
+	ear.until(t, func() bool {
 		if err := c.Bodies().Want(nil); err != nil {
 			t.Fatal(err)
 		}
