@@ -102,7 +102,7 @@ func (t tree) test(ctx context.Context, r ring) (o outcome) {
 	defer func() { o.took = time.Since(start) }()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	args := append([]string{"test", "-json", "-short", "-failfast", "-vet=off"}, r.args...)
+	args := append([]string{"test", "-json", "-failfast", "-vet=off"}, r.args...)
 	cmd := exec.CommandContext(ctx, "go", append(args, r.pkg)...)
 	cmd.WaitDelay = time.Second
 	cmd.Dir = t.dir

@@ -7,7 +7,7 @@ import (
 
 // P21, over histories of all kinds of runs; and that operations are moved.
 func TestIndependentEventsCommute(t *testing.T) {
-	moved := 0
+	moved, tried := 0, 0
 	for _, k := range []Kind{{Replicas: 2, Ops: 20}, {Replicas: 3, Ops: 24}, {Replicas: 3, Ops: 24, Tree: true}, {Replicas: 3, Ops: 24, Parts: true}} {
 		for s := uint64(1); s <= uint64(histories(60)); s++ {
 			if *seedFlag != 0 && int64(s) != *seedFlag {
@@ -21,10 +21,11 @@ func TestIndependentEventsCommute(t *testing.T) {
 			}
 			_, n := Commuted(ops, rand.New(rand.NewPCG(s, 21)))
 			moved += n
+			tried++
 		}
 	}
-	if moved < 100 && *seedFlag == 0 {
-		t.Errorf("only %d operations were moved", moved)
+	if moved < tried && *seedFlag == 0 {
+		t.Errorf("only %d operations were moved in %d histories", moved, tried)
 	}
 	t.Logf("%d operations moved", moved)
 }
