@@ -225,12 +225,16 @@ func (m *merger) uidAt(g *group, s int, n *changelog.Node) store.UID {
 }
 
 // stands reports whether the larger UID of a message may stay: no side that shows
-// the mailbox may have given it, or passed it, without holding the message so.
+// the mailbox may have given it, or passed it, without holding the message so, or
+// holding it with another received date, which no client looks at twice.
 func (m *merger) stands(g *group, n *changelog.Node, st standing) (store.UID, bool) {
 	var at [2]store.UID
 	for s := range m.side {
 		if st.has[s] {
 			at[s] = m.uidAt(g, s, n)
+			if slices.ContainsFunc(g.side[s], func(x *changelog.Message) bool { return x.Live() && x.UID == at[s] && x.Received != g.out.Received }) {
+				at[s] = 0
+			}
 		}
 	}
 	u := max(at[0], at[1])
@@ -282,6 +286,9 @@ func (m *merger) renumbered(g *group, to store.UID, slot *changelog.Slot, uv sto
 	d := Decision{Rule: 1, Name: "uid", Message: g.out.ID(), Mailbox: slot.Path,
 		GUID: g.out.Content.GUID, UID: to, Kept: fmt.Sprintf("uid %d", to), Lost: fmt.Sprintf("uid %d", old.UID),
 		Reason: "the other side had used that UID, or had passed it"}
+	if slices.ContainsFunc(slices.Concat(g.side[0], g.side[1]), func(x *changelog.Message) bool { return x.UID == old.UID && x.Received != g.out.Received }) {
+		d.Reason = "the earlier received date stands, and no UID changes its date"
+	}
 	if oldUV != uv {
 		d.Rule, d.Name, d.Reason = 22, "uidvalidity", "the larger UIDVALIDITY and its side's UIDs stand"
 	} else if o := m.holding(1-side, slot.Holder); len(g.side[1-side]) == 0 && o != nil && m.metAnew(side, o) && !foundMessage(old) && old.UID < o.UIDNext && o.UIDValidity == uv {

@@ -216,7 +216,7 @@ func (s *settler) box(ctx context.Context, x *boxIntent) error {
 		switch {
 		case it.effect == effectRemove && !found:
 			rec.Unhold()
-		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && slices.Equal(m.Keywords, made.ShownKeywords):
+		case it.effect == effectPut && found && m.UID == it.uid && m.Flags == it.flags && m.Received.Unix() == it.entry.Received && slices.Equal(m.Keywords, made.ShownKeywords):
 			rec.Handle, rec.Inode, rec.Hash = m.Handle, m.Inode, m.Hash
 		case it.effect == effectPut && (found || elsewhere[it.key].Handle != ""):
 			// Made visible and not bound to its UID yet, or a client changed it since, or

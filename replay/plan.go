@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"time"
 
 	"dsync/changelog"
 	"dsync/changelog/logdb"
@@ -46,7 +47,7 @@ type Box struct {
 	Adds     []Item
 	Moves    []Item
 	Flags    []Item // flags or keywords differ
-	UIDs     []Item // only the UID differs
+	UIDs     []Item // UID, GUID or received date differ
 	Expunges []Item
 	// Numbers: UIDVALIDITY or GUID of the mailbox changes, so that everything must
 	// be done at one go.
@@ -61,6 +62,15 @@ type Item struct {
 	Out  *changelog.Message // as it is to be; nil: the record is superfluous
 	Rec  *logdb.Record      // as held; nil with Adds
 	From *Box               // of Moves: where it is
+}
+
+// redated is the received date that a held message is to have instead of its own;
+// zero: none.
+func (it *Item) redated() (t time.Time) {
+	if it.Rec.Received != it.Out.Received {
+		t = unixTime(it.Out.Received)
+	}
+	return t
 }
 
 // Plan is what is to be done to one store.
@@ -392,10 +402,11 @@ func (p *planner) message(out *changelog.Message, keep, some *logdb.Record, to *
 	if changed {
 		to.Flags = append(to.Flags, it)
 	}
-	if keep.UID != out.UID || keep.Content.GUID != out.Content.GUID {
+	numbered := keep.UID != out.UID || keep.Content.GUID != out.Content.GUID || keep.Received != out.Received
+	if numbered {
 		to.UIDs = append(to.UIDs, it)
 	}
-	if !changed && keep.UID == out.UID && !sameEntry(out, &keep.Message) {
+	if !changed && !numbered && !sameEntry(out, &keep.Message) {
 		p.plan.Quiet = append(p.plan.Quiet, it)
 	}
 }

@@ -194,11 +194,12 @@ func (p *Player) changeOf(b *Box, in *boxIntent) *store.Change {
 	for _, it := range b.Moves {
 		x := p.intendPut(it, p.Store.KeyOf(it.Rec.Handle))
 		in.items = append(in.items, x)
-		ch.In = append(ch.In, store.MoveIn{From: it.From.Path, Handle: it.Rec.Handle, UID: x.uid, GUID: it.Out.Content.GUID, Flags: x.flags, Keywords: x.keywords})
+		ch.In = append(ch.In, store.MoveIn{From: it.From.Path, Handle: it.Rec.Handle, UID: x.uid, GUID: it.Out.Content.GUID, Flags: x.flags, Keywords: x.keywords,
+			Received: it.redated()})
 	}
 	for _, it := range b.UIDs {
 		in.items = append(in.items, p.intendPut(it, p.Store.KeyOf(it.Rec.Handle)))
-		ch.UIDs = append(ch.UIDs, store.UIDChange{Handle: it.Rec.Handle, UID: it.Out.UID, GUID: it.Out.Content.GUID})
+		ch.UIDs = append(ch.UIDs, store.UIDChange{Handle: it.Rec.Handle, UID: it.Out.UID, GUID: it.Out.Content.GUID, Received: it.redated()})
 	}
 	for _, it := range b.Expunges {
 		if it.Out != nil {

@@ -167,7 +167,7 @@ type FlagChange struct {
 }
 
 // MoveIn brings a message from another mailbox of the account. Flags and
-// keywords are replaced as with FlagChange.
+// keywords are replaced as with FlagChange, the received date as with UIDChange.
 type MoveIn struct {
 	From     Name
 	Handle   Handle // as seen in From; compare
@@ -175,15 +175,18 @@ type MoveIn struct {
 	GUID     GUID
 	Flags    Flags
 	Keywords []string
+	Received time.Time
 }
 
 // UIDChange gives a message a (new) UID, and this GUID, if the store keeps GUIDs: its
 // own where it had none, another only with another UID (conflicts.md 29). "" leaves
-// it.
+// it. Received, if not zero, replaces the received date of this message alone; it is
+// durable when the UID is. Linked copies that differ in it take the earliest.
 type UIDChange struct {
-	Handle Handle
-	UID    UID
-	GUID   GUID
+	Handle   Handle
+	UID      UID
+	GUID     GUID
+	Received time.Time
 }
 
 // Change is a set of effects on one mailbox, made under its lock at one go, in

@@ -72,6 +72,7 @@ func (s *scan) deliver(o *observed, f *news, came func(changelog.Write)) error {
 // hold notes that the store has the message in the mailbox, as it shows it.
 func (s *scan) hold(o *observed, f *news, r *logdb.Record) {
 	r.Mailbox, r.Handle, r.Hash, r.Inode = o.box.GUID, f.Handle, f.hash, f.Inode
+	r.Received = f.Received.Unix() // no register: of what the sides show the merge takes the earliest
 	unshown := s.unshown(o, f, r)
 	r.ShownFlags, r.ShownKeywords, r.UID = f.Flags, f.Keywords, f.UID
 	r.Unshown = unshown

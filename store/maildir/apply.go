@@ -182,7 +182,7 @@ func (s *Store) applyPart(ctx context.Context, b *box, c *store.Change, seen sto
 		res.Flags = append(res.Flags, a.flags(f))
 	}
 	for i, u := range c.UIDs {
-		res.UIDs = append(res.UIDs, a.uid(u, wishes[i]))
+		res.UIDs = append(res.UIDs, a.uid(ctx, u, wishes[i]))
 	}
 	for _, h := range c.Expunge {
 		res.Expunge = append(res.Expunge, a.expunge(h))

@@ -90,6 +90,9 @@ func (a *applier) moveIn(ctx context.Context, m store.MoveIn, w *wish) store.Don
 		return store.Done{Err: err}
 	}
 	newLet, unshown, err := a.letters(m.Flags, m.Keywords, capitals(foreignLetters(let, nil)))
+	if err == nil {
+		err = a.date(ctx, src, h, m.Received)
+	}
 	if err != nil {
 		return store.Done{Err: err}
 	}
@@ -163,7 +166,7 @@ func (s *Store) missed(src *box, h store.Handle, err error) error {
 }
 
 // uid gives a message that is here the UID that bind found free.
-func (a *applier) uid(u store.UIDChange, w *wish) store.Done {
+func (a *applier) uid(ctx context.Context, u store.UIDChange, w *wish) store.Done {
 	if w.err != nil {
 		return store.Done{Err: w.err}
 	}
@@ -176,6 +179,9 @@ func (a *applier) uid(u store.UIDChange, w *wish) store.Done {
 		if err != nil {
 			return store.Done{Err: err}
 		}
+	}
+	if err := a.date(ctx, a.b, h, u.Received); err != nil {
+		return store.Done{Err: a.orAbsent("set date", u.Handle, err)}
 	}
 	_, name := a.b.file(h)
 	_, let, _ := splitName(name)

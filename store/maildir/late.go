@@ -181,6 +181,9 @@ func (l *lateDir) Rename(name string, to fsys.Dir, target string) error {
 func (l *lateDir) RenameNew(name string, to fsys.Dir, target string) error {
 	return l.pair(to, func(d, t fsys.Dir) error { return d.RenameNew(name, t, target) })
 }
+func (l *lateDir) Exchange(name string, to fsys.Dir, target string) error {
+	return l.pair(to, func(d, t fsys.Dir) error { return d.Exchange(name, t, target) })
+}
 func (l *lateDir) Link(name string, to fsys.Dir, target string) error {
 	return l.pair(to, func(d, t fsys.Dir) error { return d.Link(name, t, target) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"dsync/store"
 )
@@ -194,6 +195,7 @@ func (ap *applying) ins() error {
 			before := *m
 			a.removed(from, m)
 			m.uid, m.flags, m.keywords = 0, in.Flags&store.AllFlags, kws
+			m.date(in.Received)
 			if in.GUID != "" && a.caps.KeepGUIDs {
 				m.guid = in.GUID
 			}
@@ -250,7 +252,9 @@ func (ap *applying) uidChanges() error {
 			if !ap.s.acc.caps.AssignUIDs && m.uid != 0 {
 				return nil, fmt.Errorf("a UID of ours: %w", store.ErrUnsupported)
 			}
-			ap.wish(m, u.UID, d, func() {})
+			was := m.received
+			m.date(u.Received)
+			ap.wish(m, u.UID, d, func() { m.received = was })
 			ap.want[len(ap.want)-1].guid = u.GUID
 			return m, nil
 		})
@@ -259,6 +263,13 @@ func (ap *applying) uidChanges() error {
 		}
 	}
 	return nil
+}
+
+// date gives the message another received date, if there is one.
+func (m *message) date(t time.Time) {
+	if !t.IsZero() {
+		m.received = t.UTC().Truncate(time.Second)
+	}
 }
 
 func (ap *applying) expunges() error {

@@ -1,6 +1,10 @@
 package storetest
 
-import "dsync/store"
+import (
+	"time"
+
+	"dsync/store"
+)
 
 var uidChecks = []check{
 	{"UIDsAsGiven", checkUIDsGiven},
@@ -8,6 +12,7 @@ var uidChecks = []check{
 	{"UIDNextNeverFalls", checkUIDNext},
 	{"UIDTakenIsRefused", checkUIDTaken},
 	{"UIDChange", checkUIDChange},
+	{"ReceivedChange", checkReceivedChange},
 	{"UIDValidityChange", checkUIDValidity},
 	{"MailboxGUIDChange", checkMailboxGUID},
 }
@@ -105,6 +110,35 @@ func checkUIDChange(f *fixture) {
 	f.same(sn.UIDsStand(), false, "UIDsStand after UIDs changed")
 	stale := f.apply("a", &store.Change{UIDs: []store.UIDChange{{Handle: "cur/never.was", UID: 30}}})
 	f.wraps(stale.UIDs[0].Err, store.ErrNoMessage, "UID for a message that is not there")
+}
+
+// A received date is replaced with the UID, of that message alone, though copies share
+// what holds its bytes.
+func checkReceivedChange(f *fixture) {
+	f.need(f.caps.AssignUIDs, "UIDs as given")
+	f.box("a")
+	f.box("b")
+	ms := f.mails("a", 2)
+	early, late := ms[0].Received.Add(-time.Hour), ms[1].Received.Add(time.Hour)
+	link := func(m store.Message, uid store.UID) *store.Staged {
+		st, err := f.s.StageLink(f.ctx, "b", store.NewMessage{Key: f.s.ChooseKey("", false), UID: uid, Received: m.Received}, "a", m.Handle)
+		f.ok(err, "stage a copy")
+		return st
+	}
+	f.applied("b", &store.Change{Add: []*store.Staged{link(ms[0], 1), link(ms[1], 2)}})
+	body := f.read("a", ms[0].Handle)
+	r := f.applied("a", &store.Change{UIDNextSeen: 3, UIDs: []store.UIDChange{
+		{Handle: ms[0].Handle, UID: 3, GUID: ms[0].Content.GUID, Received: early}, {Handle: ms[1].Handle, UID: 4, GUID: ms[1].Content.GUID},
+	}})
+	x := f.byHandle("a", r.UIDs[0].Handle)
+	f.same([]any{x.UID, x.Key, x.Received.Unix()}, []any{store.UID(3), ms[0].Key, early.Unix()}, "UID, key and date")
+	f.same(f.read("a", x.Handle), body, "body")
+	f.same(f.byHandle("a", r.UIDs[1].Handle).Received.Unix(), ms[1].Received.Unix(), "the date of the other")
+	copies := f.list("b")
+	f.same([]any{copies[0].Received.Unix(), copies[1].Received.Unix()}, []any{ms[0].Received.Unix(), ms[1].Received.Unix()}, "the dates of copies")
+	in := f.applied("a", &store.Change{In: []store.MoveIn{{From: "b", Handle: copies[1].Handle, UID: 5, GUID: copies[1].Content.GUID, Received: late}}}).In[0]
+	f.same(f.byHandle("a", in.Handle).Received.Unix(), late.Unix(), "the date of what was moved")
+	f.same(f.byHandle("a", r.UIDs[1].Handle).Received.Unix(), ms[1].Received.Unix(), "the date of its copy")
 }
 
 func checkUIDValidity(f *fixture) {

@@ -101,6 +101,8 @@ type Dir interface {
 	// Rename replaces what is at the target; RenameNew fails with fs.ErrExist.
 	Rename(name string, to Dir, target string) error
 	RenameNew(name string, to Dir, target string) error
+	// Exchange has two names change places at one go; both must be there.
+	Exchange(name string, to Dir, target string) error
 	Link(name string, to Dir, target string) error
 	// SetTime sets the modification time, of a link itself if it is one.
 	SetTime(name string, ns int64) error

@@ -287,6 +287,14 @@ func (d *osDir) RenameNew(name string, to Dir, target string) error {
 	return d.err("rename", name, d.as.do(func() error { return unix.Renameat(d.fd, name, t.fd, target) }))
 }
 
+func (d *osDir) Exchange(name string, to Dir, target string) error {
+	t, err := d.pair("exchange", name, to, target)
+	if err != nil {
+		return err
+	}
+	return d.err("exchange", name, unix.Renameat2(d.fd, name, t.fd, target, unix.RENAME_EXCHANGE))
+}
+
 func (d *osDir) Link(name string, to Dir, target string) error {
 	t, err := d.pair("link", name, to, target)
 	if err != nil {

@@ -186,6 +186,17 @@ func (d *dir) rename(name string, to fsys.Dir, target string, fresh bool) error 
 	})
 }
 
+func (d *dir) Exchange(name string, to fsys.Dir, target string) error {
+	t := to.(*dir)
+	return d.change("exchange", name, func(live map[string]uint64) (op, error) {
+		a, b := live[name], d.f.nodes[t.id].live[target]
+		if a == 0 || b == 0 {
+			return nil, syscall.ENOENT
+		}
+		return op{{d.id, name, b}, {t.id, target, a}}, nil
+	})
+}
+
 func (d *dir) Link(name string, to fsys.Dir, target string) error {
 	t := to.(*dir)
 	return d.change("link", name, func(live map[string]uint64) (op, error) {
