@@ -109,6 +109,7 @@ func (k diskKind) run(t *testing.T, n int) {
 // E2: the laws hold on Maildirs that are changed by plain file operations, in all
 // modes of a run.
 func TestMaildir(t *testing.T) {
+	t.Parallel()
 	for _, k := range []struct {
 		name string
 		k    diskKind

@@ -14,6 +14,7 @@ import (
 
 // E3: Dovecot makes the changes, and reads the results.
 func TestDovecot(t *testing.T) {
+	t.Parallel() // it waits for a server much of its time, as Maildirs do for the disk
 	d := dovecot.NewT(t)
 	for _, k := range []struct {
 		name  string

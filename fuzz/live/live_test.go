@@ -152,6 +152,7 @@ func (k memKind) run(t *testing.T, n int) {
 
 // E1: the laws hold in memory.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	for _, k := range []struct {
 		name string
 		k    memKind
