@@ -246,7 +246,13 @@ func (p *Plan) all() []*Box { return p.every }
 
 func (p *Player) create(ctx context.Context, b *Box) {
 	n := b.Node
-	err := p.Store.CreateMailbox(ctx, b.Path, store.Status{GUID: n.GUID(), UIDValidity: n.UIDValidity, UIDNext: 1, Attributes: n.Attributes()})
+	next := store.UID(1)
+	for _, was := range p.wasOf(n) {
+		if was.UIDValidity == n.UIDValidity { // it comes back, and its UIDs are used (P10)
+			next = max(next, was.UIDNext)
+		}
+	}
+	err := p.Store.CreateMailbox(ctx, b.Path, store.Status{GUID: n.GUID(), UIDValidity: n.UIDValidity, UIDNext: next, Attributes: n.Attributes()})
 	if errors.Is(err, store.ErrExists) {
 		err = fmt.Errorf("%w: %w", store.ErrChanged, err)
 	}
@@ -255,6 +261,7 @@ func (p *Player) create(ctx context.Context, b *Box) {
 		p.fail(merge.TreeID, b, "", "create mailbox", err)
 		return
 	}
+	p.next[b] = next
 	p.Report.Created++
 }
 
@@ -381,7 +388,7 @@ func (p *Player) row(b *Box) *logdb.Mailbox {
 		r.Status.UIDValidity, r.Status.UIDNext = b.Was.UIDValidity, b.Was.UIDNext
 	} else {
 		r.GUID, r.Status.GUID = b.Node.GUID(), b.Node.GUID()
-		r.Status.UIDValidity, r.Status.UIDNext = b.Node.UIDValidity, 1
+		r.Status.UIDValidity, r.Status.UIDNext = b.Node.UIDValidity, p.uidNext(b)
 		r.Status.Attributes = b.Node.Attributes()
 	}
 	p.rows[b] = r
