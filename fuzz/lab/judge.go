@@ -26,6 +26,7 @@ type judge struct {
 	fewer  []bool                  // clients removed messages since the last look
 	paths  map[string][]store.Name // that a mailbox had, anywhere
 	apart  []bool                  // the replica heard from one whose log was lost: one message may count as two
+	older  []bool                  // the mail is from before what the log knows, and no whole run has ended well since
 	uids   []map[uidKey]string
 	nexts  []map[boxKey]uint32
 	holds  []map[boxKey]string // GUID that a path had under a UIDVALIDITY
@@ -49,6 +50,7 @@ func newJudge(names []string, m *Metrics) *judge {
 		j.count = append(j.count, map[string]int{})
 		j.loose = append(j.loose, map[string]bool{})
 		j.apart = append(j.apart, false)
+		j.older = append(j.older, false)
 		j.copied = append(j.copied, map[string]int{})
 		j.fewer = append(j.fewer, false)
 		j.uids = append(j.uids, map[uidKey]string{})

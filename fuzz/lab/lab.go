@@ -327,7 +327,11 @@ func (p *player) befall(s scenario.Step) error {
 	r := p.index(s.At)
 	for _, act := range []func() error{
 		func() error { return nil },
-		func() error { p.j.befall(r); return p.do(s) },
+		func() error {
+			p.j.befall(r)
+			p.j.older[r] = p.j.older[r] || s.Verb == scenario.Restore && s.Value == "mail"
+			return p.do(s)
+		},
 	} {
 		if err := act(); err != nil {
 			return err

@@ -161,6 +161,8 @@ func (v *verdict) whole() {
 		if v.rep.Exit == 0 {
 			v.say("P3", "exit status 0, but %s and %s differ", v.name(0), v.name(1))
 		}
+	} else if v.rep.Exit == 0 {
+		v.j.older[v.r[0]], v.j.older[v.r[1]] = false, false
 	}
 	a, b := v.j.know[v.r[0]], v.j.know[v.r[1]]
 	both := a.merge(b)

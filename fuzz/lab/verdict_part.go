@@ -11,7 +11,9 @@ import (
 
 // backup is P19.
 func (v *verdict) backup() {
-	if d := same(v.after[0].WithoutUIDs(), v.after[1].WithoutUIDs()); d != "" {
+	// A source that is older than its log is to be brought up first, and the run says so.
+	refused := v.j.older[v.r[0]] && v.rep.Exit != 0
+	if d := same(v.after[0].WithoutUIDs(), v.after[1].WithoutUIDs()); d != "" && !refused {
 		v.say("P19", "%s and %s differ: %s", v.name(0), v.name(1), d)
 	}
 	v.oneSided()
