@@ -43,6 +43,7 @@ type Half struct {
 	res    *PairResult
 	unlock func() error // nil: not locked
 	gate   gate
+	again  bool // the other end has introduced itself anew
 }
 
 // errAgain: the other end begins anew, for it found that its log was restored.
@@ -66,7 +67,8 @@ func (h *Half) Run(ctx context.Context) (*PairResult, error) {
 func (h *Half) talk(ctx context.Context, peer *Hello) error {
 	for first := true; ; first = false {
 		more, err := h.part(ctx, first, peer)
-		for errors.Is(err, errAgain) {
+		if errors.Is(err, errAgain) { // once: an end looks anew but once
+			h.again = true
 			if peer, err = h.greet(ctx); err == nil {
 				more, err = h.part(ctx, first, peer)
 			}
@@ -104,8 +106,9 @@ func (h *Half) part(ctx context.Context, first bool, peer *Hello) (more bool, er
 	if err != nil {
 		return false, err
 	}
-	d.Conn = &gated{h, h.Side == 1 && first, d}
+	d.Conn = &gated{h, h.Side == 1 && first && !h.again, d}
 	err = d.run(ctx)
+	o.unequal(err, d)
 	out := d.Outcome()
 	h.res.note(out)
 	return out.More && !o.DryRun, err
@@ -114,7 +117,7 @@ func (h *Half) part(ctx context.Context, first bool, peer *Hello) (more bool, er
 // introduce sends the starter's hello and takes the answer. It begins anew where the
 // answer shows that this end's log was restored, or asks for the lock.
 func (h *Half) introduce(ctx context.Context, first bool) (me, peer *Hello, err error) {
-	for again := false; ; {
+	for released, again := false, false; ; {
 		if first {
 			h.begin()
 		}
@@ -128,15 +131,15 @@ func (h *Half) introduce(ctx context.Context, first bool) (me, peer *Hello, err 
 		switch {
 		case err != nil:
 			return nil, nil, err
-		case f.Kind == KindLock && first && !again:
+		case f.Kind == KindLock && first && !released && !again:
 			if err := h.release(ctx, f.Lock.Turn); err != nil {
 				return nil, nil, err
 			}
-			again = true
+			released = true
 			continue
 		case f.Kind == KindLock:
 			return nil, nil, ErrFrame
-		case !first:
+		case !first || again:
 			return me, f.Hello, nil
 		}
 		again = true
@@ -211,7 +214,7 @@ func (h *Half) confront(ctx context.Context, peer *Hello) (restored bool, err er
 	if h.Side == 1 && peer.Replica == h.rec.Replica() {
 		err, restored = h.rec.Cloned(), true
 	} else {
-		pos, ok := peer.Seen.Tagged(h.rec.Replica())
+		pos, ok := knownOf(&peer.Seen, h.rec)
 		restored, err = h.rec.Confront(pos, ok, peer.Replica)
 	}
 	if err != nil || !restored {

@@ -174,8 +174,14 @@ func (m *Machine) Receive(f *Frame) error {
 	case KindRange:
 		m.ranges(f.Range)
 	case KindDelta:
+		if err := m.forged(f.Delta.Tree, f.Delta.Messages); err != nil {
+			return err
+		}
 		m.delta(f.Delta)
 	case KindMore:
+		if err := m.forged(nil, f.More.Messages); err != nil {
+			return err
+		}
 		m.heard(f.More.Messages)
 	case KindHashes:
 		m.hashed(f.Hashes)
@@ -209,6 +215,8 @@ func (m *Machine) meet(h *Hello) error {
 		return fmt.Errorf("%w: %q here, %q there", ErrOption, m.me.Run, h.Run)
 	case h.Replica == m.me.Replica:
 		return ErrSelf
+	case h.Seen.Dots.Max(m.me.Replica) > m.me.Seq:
+		return fmt.Errorf("%w: it has seen number %d, the last is %d", ErrForged, h.Seen.Dots.Max(m.me.Replica), m.me.Seq)
 	}
 	if m.cfg.First && quiet(m.me, h) {
 		m.out.Quiet, m.out.Equal = true, true

@@ -31,6 +31,9 @@ type PairOptions struct {
 	NewID     func() uint64
 	Notice    func(level int, line string)
 	Progress  func(side int, done, bytes int64)
+	// Unequal takes what both ends had exchanged (two deltas, encoded, this end's first)
+	// when they came to different plans; nil: nobody.
+	Unequal func(own, theirs []byte)
 	// Between is called when both stores have been looked at; tests act as clients.
 	Between func()
 	// Check is called before anything is compared, with what both ends say of
@@ -101,6 +104,13 @@ func PairLogs(ctx context.Context, db [2]*logdb.DB, st [2]store.Store, o PairOpt
 		o.Between()
 	}
 	return res, talk(ctx, recs, o, res)
+}
+
+func (o *PairOptions) unequal(err error, d *Driver) {
+	if errors.Is(err, ErrPlans) && o.Unequal != nil {
+		own, theirs := d.m.own, d.m.theirs
+		o.Unequal((&Frame{Kind: KindDelta, Delta: own}).Encode(), (&Frame{Kind: KindDelta, Delta: theirs}).Encode())
+	}
 }
 
 func (o *PairOptions) readOnly(i int) bool { return o.DryRun || o.source(i) }
@@ -178,7 +188,7 @@ func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, 
 	again := false
 	for i, r := range recs {
 		meta := recs[1-i].Account().Last()
-		pos, ok := meta.Seen.Tagged(r.Replica())
+		pos, ok := knownOf(&meta.Seen, r)
 		restored, err := r.Confront(pos, ok, recs[1-i].Replica())
 		if err != nil {
 			return err
@@ -192,6 +202,16 @@ func confront(ctx context.Context, recs [2]*recorder.Recorder, res *PairResult, 
 		return scanBoth(ctx, recs, o, res)
 	}
 	return nil
+}
+
+// knownOf is how far a peer's seen-set knows a replica to have come. Where that is
+// further than the replica itself knows, its log was restored, though the peer may have
+// heard of it by way of others, without a tag.
+func knownOf(seen *changelog.Seen, r *recorder.Recorder) (changelog.Position, bool) {
+	if top := seen.Dots.Max(r.Replica()); top > r.Account().Last().Seq {
+		return changelog.Position{Seq: top}, true
+	}
+	return seen.Tagged(r.Replica())
 }
 
 // talk runs the session, in as many parts as it takes.
@@ -253,6 +273,7 @@ func (res *PairResult) part(ctx context.Context, recs [2]*recorder.Recorder, o P
 		drive = Both
 	}
 	err = drive(ctx, ends)
+	o.unequal(err, ends[0])
 	out := ends[0].Outcome()
 	res.note(out)
 	return out.More && !o.DryRun, err

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"dsync/changelog/logdb"
+	"dsync/replay/session"
 	"dsync/store"
 )
 
@@ -29,6 +30,10 @@ var exitOf = []struct {
 	exit int
 }{
 	{context.Canceled, ExitTemp},
+	{session.ErrPlans, ExitTemp},
+	{session.ErrForged, ExitTemp},
+	{session.ErrFrame, ExitTemp},
+	{session.ErrOption, ExitTemp},
 	{context.DeadlineExceeded, ExitTemp},
 	{store.ErrBusy, ExitTemp},
 	{store.ErrNoMailbox, ExitNoMailbox},

@@ -182,6 +182,7 @@ func (r *run) pairOptions() (session.PairOptions, error) {
 			}
 		},
 	}
+	po.Unequal = r.keepInputs
 	if r.o.Progress != nil {
 		po.Progress = func(_ int, done, bytes int64) { r.o.Progress(Progress{Phase: "copy", Done: done, Bytes: bytes}) }
 	}
