@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 	"time"
 
 	"dsync/changelog"
@@ -81,6 +82,7 @@ type world struct {
 	last   *session.PairResult
 	lastRe *session.PairResult // of the second, quiet run
 	said   []string
+	saying sync.Mutex // over said: two halves may have something to say at once
 }
 
 type boxKey struct {
@@ -171,7 +173,13 @@ func (w *world) client(o Op) error {
 // pairOptions are those of a run between a and b.
 func (w *world) pairOptions(a, b int) session.PairOptions {
 	return session.PairOptions{Policy: w.policy, Run: "live", Brake: recorder.Brake{Off: true}, LockWait: 5 * time.Second, Now: w.now, NewID: w.NewID,
-		Between: w.between, Notice: func(_ int, s string) { w.said = append(w.said, s) }}
+		Between: w.between, Notice: w.say}
+}
+
+func (w *world) say(_ int, s string) {
+	w.saying.Lock()
+	defer w.saying.Unlock()
+	w.said = append(w.said, s)
 }
 
 // pair makes one run as it is asked for, without checks.
