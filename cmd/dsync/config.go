@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"runtime"
 	"strconv"
 
 	"dsync/cmd/internal/config"
@@ -24,7 +23,7 @@ func runConfig(_ context.Context, p *program, c *call) (int, error) {
 		return 0, err
 	}
 	s.Assume(config.ChangeLog, dir)
-	s.Assume(config.Jobs, strconv.Itoa(defaultJobs()))
+	s.Assume(config.Jobs, strconv.Itoa(p.defaultJobs()))
 	read := "# no file was read\n"
 	if name := p.configFile(c.values); name != "" {
 		read = "# read: " + tomlfile.Quote(clean(name)) + "\n"
@@ -33,4 +32,4 @@ func runConfig(_ context.Context, p *program, c *call) (int, error) {
 }
 
 // defaultJobs is how many users are worked on at once if nobody says.
-func defaultJobs() int { return min(max(runtime.NumCPU(), 2), config.MaxJobs) }
+func (p *program) defaultJobs() int { return min(max(p.cores, 2), config.MaxJobs) }

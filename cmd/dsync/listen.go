@@ -217,7 +217,7 @@ func (h *openHouse) local(g *listen.Guest, logs *logs) engine.Local {
 		if o.DB, done, err = logs.use(ctx, o.ChangeLog, lockWait(h.values, h.set), o.Fatal); err != nil {
 			return o, nil, err
 		}
-		o.User, o.Far, o.Notice = m.name, near.String(), m.say.print
+		o.User, o.Far, o.SpaceAt, o.Notice = m.name, near.String(), m.spaceAt, m.say.print
 		return o, done, nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -24,7 +25,7 @@ import (
 func main() {
 	debug.SetGCPercent(30) // memory before speed: what the heap holds is large, but few pointers
 	p := &program{
-		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), etc: "/etc/dsync", homeOf: systemHome,
+		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), etc: "/etc/dsync", cores: runtime.NumCPU(), homeOf: systemHome,
 		msg:   messages{w: os.Stderr},
 		calls: ofEngine, stream: stdio,
 	}
@@ -72,7 +73,8 @@ type program struct {
 	env    func(string) string
 	now    func() time.Time
 	uid    int
-	etc    string                            // directory of the system's configuration
+	etc    string // directory of the system's configuration
+	cores  int
 	homeOf func(user string) (string, error) // from the system's user database
 	width  int                               // of the terminal at standard error; 0: none
 	msg    messages

@@ -73,12 +73,12 @@ func manSettings(w *strings.Builder) {
 	w.WriteString(roff("The file is TOML; a key that is not listed here is an error. With -o a setting in a table is written TABLE.KEY=VALUE; Dovecot's other settings are accepted there and mean nothing.") + "\n")
 	for _, sec := range config.Sections() {
 		if sec.Name != "" {
-			fmt.Fprintf(w, ".SS [%s]\n", roff(sec.Name))
+			fmt.Fprintf(w, ".SS [%s]\n", roff(sec.Head()))
 		}
 		w.WriteString(roff(sec.Help) + "\n")
 		for _, s := range config.Settings() {
 			in, name := config.Split(s.Key)
-			if in != sec.Name {
+			if in != sec.Head() {
 				continue
 			}
 			text := s.Help

@@ -23,9 +23,9 @@ const maxNamed = 20
 type company struct {
 	*syncRun
 	ctx     context.Context
-	names   []string
+	items   []item
 	members []*member      // while they are worked on
-	owner   map[string]int // which user a directory belongs to
+	owner   map[string]int // which item a directory belongs to
 
 	start    time.Time
 	exits    map[int]int // status -> users
@@ -36,6 +36,32 @@ type company struct {
 	failed   []failedUser
 	notBegun []string
 	out      error // why nothing more could be printed
+}
+
+// item is one run: of a user, and one of his namespaces.
+type item struct {
+	user  string // "": who runs the program
+	space *namespace
+}
+
+// label names an item: USER, or USER/NAMESPACE; no user's name has a slash.
+func (c *company) label(i int) string {
+	it := c.items[i]
+	if it.user == "" {
+		it.user = c.login()
+	}
+	if it.space != nil {
+		return it.user + "/" + it.space.name
+	}
+	return it.user
+}
+
+// what is how several items are called.
+func (c *company) what() string {
+	if len(c.spaces) > 1 || c.spaces[0] != nil {
+		return "namespaces of users"
+	}
+	return "users"
 }
 
 type failedUser struct {
@@ -49,18 +75,26 @@ func (r *syncRun) everyUser(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := r.checkVaries(names[0]); err != nil {
-		return 0, err
+	if r.manyUsers() {
+		if err := r.checkVaries(names[0]); err != nil {
+			return 0, err
+		}
 	}
-	c := &company{syncRun: r, ctx: ctx, names: names, members: make([]*member, len(names)), owner: map[string]int{},
+	c := &company{syncRun: r, ctx: ctx, owner: map[string]int{},
 		start: r.now(), exits: map[int]int{}, rules: map[int]int{}}
+	for _, u := range names {
+		for _, n := range r.spaces {
+			c.items = append(c.items, item{u, n})
+		}
+	}
+	c.members = make([]*member, len(c.items))
 	if err := c.shareLog(ctx); err != nil {
 		return 0, err
 	}
 	defer c.closeLog()
 	defer c.network.close()
 	debug.SetGCPercent(100) // many small heaps one after another: main's setting would sweep all the time
-	fleet.Run(ctx, len(names), fleet.Options{
+	fleet.Run(ctx, len(c.items), fleet.Options{
 		Jobs: c.jobCount(), Wait: r.base.LockWait,
 		Ready: c.ready, Work: c.work, Done: c.done,
 	})
@@ -74,7 +108,7 @@ func (c *company) jobCount() int {
 	case c.set.Said(config.Jobs):
 		return int(c.set.Number(config.Jobs))
 	}
-	return defaultJobs()
+	return c.defaultJobs()
 }
 
 // shareLog opens the change log once for all, unless each user has one.
@@ -121,18 +155,16 @@ func (r *syncRun) checkVaries(first string) error {
 // ready looks a user up, and refuses an account that belongs to another: names that
 // differ may expand alike.
 func (c *company) ready(i int) error {
-	m, err := c.member(c.ctx, c.names[i])
+	m, err := c.member(c.ctx, c.items[i].user)
+	m.space = c.items[i].space
+	m.say = c.msg.as(c.label(i))
 	c.members[i] = m
 	if err != nil {
 		return err
 	}
-	words, _, err := m.destination()
+	near, words, err := m.sides()
 	if err != nil {
 		return err
-	}
-	near, _ := m.said(config.MailLocation)
-	if near == "" {
-		near = "maildir:~"
 	}
 	places := []string{near}
 	if t, err := m.target(words, m.vars); err != nil || !t.Remote() { // a far end knows whose mail is where
@@ -143,12 +175,29 @@ func (c *company) ready(i int) error {
 		if err != nil {
 			continue // whoever opens it says why
 		}
-		if other, taken := c.owner[place]; taken && other != i {
-			return usagef("%s is also the account of %s", place, c.names[other])
+		other, taken := c.owner[place]
+		if taken && m.space != nil && m.space == c.items[other].space && !location.Varies(m.space.location) {
+			return errShared
+		}
+		if taken && other != i {
+			return usagef("%s is also the account of %s", place, c.label(other))
 		}
 		c.owner[place] = i
 	}
 	return nil
+}
+
+// sides gives, as text, where the two accounts are.
+func (m *member) sides() (near string, words []string, err error) {
+	if m.space != nil {
+		words, err = m.farSpace()
+		return m.space.location, words, err
+	}
+	if near, _ = m.said(config.MailLocation); near == "" {
+		near = "maildir:~"
+	}
+	words, _, err = m.destination()
+	return near, words, err
 }
 
 // work makes one user's run. It waits for nobody who holds the account: the fleet
@@ -185,12 +234,15 @@ func (c *company) done(i int, r fleet.Result) {
 	m := c.members[i]
 	c.members[i] = nil
 	c.ended++
-	name := c.names[i]
+	name := c.label(i)
 	rep, _ := r.Value.(*engine.Report)
 	switch p := (*fleet.Panic)(nil); {
 	case r.NotBegun:
 		c.notBegun = append(c.notBegun, name)
 		rep = &engine.Report{Exit: engine.ExitTemp, Err: errors.New("not begun: interrupted")}
+	case errors.Is(r.Err, errShared):
+		m.say.print(engine.Debug, r.Err.Error())
+		rep = &engine.Report{}
 	case r.Err != nil:
 		rep = &engine.Report{Exit: exitOf(r.Err), Err: r.Err}
 		if errors.As(r.Err, &p) {
@@ -206,7 +258,7 @@ func (c *company) done(i int, r fleet.Result) {
 		c.msg.print(engine.Error, err.Error())
 	}
 	c.count(name, rep, r.NotBegun)
-	c.msg.progress(engine.Progress{Phase: "users", Done: int64(c.ended), Total: int64(len(c.names)), Bytes: c.sides[0].Bytes + c.sides[1].Bytes})
+	c.msg.progress(engine.Progress{Phase: "users", Done: int64(c.ended), Total: int64(len(c.items)), Bytes: c.sides[0].Bytes + c.sides[1].Bytes})
 }
 
 // lines is what a user's run prints: each line says whose it is.
@@ -249,7 +301,7 @@ func (c *company) finish() int {
 		if n > maxNamed {
 			named += fmt.Sprintf(" and %d more", n-maxNamed)
 		}
-		c.msg.printf(engine.Error, "interrupted: %d users were not begun: %s", n, named)
+		c.msg.printf(engine.Error, "interrupted: %d %s were not begun: %s", n, c.what(), named)
 	}
 	all := slices.Collect(maps.Keys(c.exits))
 	if c.out != nil {
@@ -293,7 +345,7 @@ func (c *company) summary() string {
 		}
 		ends = append(ends, fmt.Sprintf("%d %s", c.exits[exit], what))
 	}
-	parts := []string{fmt.Sprintf("%d users: %s", len(c.names), strings.Join(ends, ", "))}
+	parts := []string{fmt.Sprintf("%d %s: %s", len(c.items), c.what(), strings.Join(ends, ", "))}
 	if c.dry {
 		parts = append(parts, fmt.Sprintf("%d steps to do", c.steps))
 	} else {
@@ -328,7 +380,7 @@ func (c *company) jsonSummary(exit int) string {
 		conflicts += n
 	}
 	return jsonLine("summary", jsonCompany{
-		Exit: exit, Users: len(c.names), Equal: c.exits[engine.ExitOK], Failed: append([]failedUser{}, c.failed...), NotBegun: append([]string{}, c.notBegun...),
+		Exit: exit, Users: len(c.items), Equal: c.exits[engine.ExitOK], Failed: append([]failedUser{}, c.failed...), NotBegun: append([]string{}, c.notBegun...),
 		Near: jsonSide(c.sides[0]), Far: jsonSide(c.sides[1]), Conflicts: conflicts, Steps: c.steps, Duration: c.now().Sub(c.start).Seconds(),
 	})
 }

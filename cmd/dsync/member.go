@@ -23,7 +23,8 @@ type member struct {
 	entry *userdb.User // nil: there is no user database
 	vars  *location.Vars
 	say   voice
-	tried bool // a run was made, and somebody held the account
+	space *namespace // nil: mail_location
+	tried bool       // a run was made, and somebody held the account
 }
 
 // member looks a user up; "" is who runs the program, whom no database is asked about.
@@ -85,6 +86,17 @@ func (m *member) destination() (words []string, fromEntry bool, err error) {
 
 // far finds the other account.
 func (m *member) far() (location.Target, error) {
+	if m.space != nil {
+		words, err := m.farSpace()
+		if err != nil {
+			return location.Target{}, err
+		}
+		t, err := m.target(words, m.vars)
+		if m.space.replica != "" {
+			return t, blame(m.set, config.NamespaceKey(m.space.name, "replica"), err)
+		}
+		return t, asked(err)
+	}
 	words, fromEntry, err := m.destination()
 	if err != nil {
 		return location.Target{}, err
@@ -103,6 +115,9 @@ func (r *syncRun) target(words []string, v *location.Vars) (location.Target, err
 
 // near finds the account that this end is.
 func (m *member) near() (location.Location, error) {
+	if m.space != nil {
+		return m.nearSpace()
+	}
 	text, fromEntry := m.said(config.MailLocation)
 	if text == "" {
 		l, err := location.Home(m.vars)
@@ -153,6 +168,9 @@ func (m *member) options() (engine.Options, error) {
 		}
 	}
 	o.Near, o.Far = near.String(), far.String()
+	if m.space != nil {
+		o.Namespace = m.space.name
+	}
 	if o.Connect = m.connect(&far); far.Remote() {
 		o.Part = m.network.part(&far)
 		return o, m.names(&o.Filter, !near.FS)
@@ -168,7 +186,7 @@ func (m *member) names(f *engine.Filter, dots bool) error {
 	f.Mailboxes, f.Exclude = nil, nil
 	for _, name := range m.mailboxes {
 		if !choose.IsUse(name) {
-			n, err := choose.Name(name, dots)
+			n, err := choose.Name(m.plain(name), dots)
 			if err != nil {
 				return usagef("-m: %w", err)
 			}
@@ -181,7 +199,7 @@ func (m *member) names(f *engine.Filter, dots bool) error {
 			f.Exclude = append(f.Exclude, x)
 			continue
 		}
-		f.Exclude = append(f.Exclude, choose.Mask(x, dots)...)
+		f.Exclude = append(f.Exclude, choose.Mask(m.plain(x), dots)...)
 	}
 	return nil
 }

@@ -27,7 +27,9 @@ type values struct {
 	config                *string // nil: the default
 	user, userFile        string
 	allUsers, defaultDest bool
-	jobs                  int // 0: the setting
+	allNamespaces         bool
+	spaces                []string // -n
+	jobs                  int      // 0: the setting
 
 	oneWay, full, reverse, dryRun, json, repair, noBodies, backup bool
 
@@ -131,7 +133,8 @@ var options = append([]*option{
 	{"R", "reverse", "", "Swap source and destination: pull instead of push.", syncs, on(func(v *values) *bool { return &v.reverse })},
 	{"m", "mailbox", "NAME", "Only this mailbox, or a special use like \\Sent; may be repeated; '' is the tree and subscriptions alone.", syncs + " dump log ", (*values).addMailbox},
 	{"g", "mailbox-guid", "GUID", "As -m, by the mailbox's GUID.", syncs, (*values).addGUID},
-	{"n", "namespace", "NAMESPACE", "Only this namespace; a Maildir has one, ''.", syncs, (*values).setNamespace},
+	{"n", "namespace", "NAME", "Only this namespace of the configuration, by name or prefix; '' is mail_location; may be repeated.", syncs, (*values).addNamespace},
+	{"N", "all-namespaces", "", "mail_location and all namespaces of the configuration that have a location of their own.", syncs, on(func(v *values) *bool { return &v.allNamespaces })},
 	{"x", "exclude", "MASK", "Leave out mailboxes that fit the mask (* and ?) or special use; may be repeated.", syncs, (*values).addExclude},
 	{"t", "since", "DATE", "Only new messages received at this time or later.", syncs + " log ", date(func(v *values) *string { return &v.since })},
 	{"e", "before", "DATE", "Only new messages received before this time.", syncs, date(func(v *values) *string { return &v.before })},
@@ -182,7 +185,6 @@ var options = append([]*option{
 	{"", "listen", "ADDRESS", "Take connections: HOST:PORT with TLS, tcp:HOST:PORT without; '' takes those of listen.address; may be repeated. See the settings listen.*.", " server ", func(v *values, s string) error { v.listen = append(v.listen, s); return nil }},
 	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
 
-	{"N", "all-namespaces", "", "", syncs, missing("-N (all namespaces) is")},
 	{"S", "socket", "PATH", "", syncs + looks, missing("-S (a doveadm server's socket) is")},
 
 	{"D", "debug", "", "Print debug lines; includes -v.", "*", on(func(v *values) *bool { return &v.debug })},
@@ -222,10 +224,8 @@ func (v *values) addGUID(s string) error {
 	return err
 }
 
-func (v *values) setNamespace(s string) error {
-	if s != "" {
-		return errors.New("a Maildir has one namespace, ''")
-	}
+func (v *values) addNamespace(s string) error {
+	v.spaces = append(v.spaces, s)
 	return nil
 }
 

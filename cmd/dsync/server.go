@@ -83,7 +83,7 @@ func (p *program) localOf(ctx context.Context, c *call) (engine.Local, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := engine.Options{User: m.name, Far: l.String(), Notice: m.say.print}
+	o := engine.Options{User: m.name, Far: l.String(), SpaceAt: m.spaceAt, Notice: m.say.print}
 	if o.As, err = m.as(); err != nil {
 		return nil, err
 	}

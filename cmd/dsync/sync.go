@@ -35,6 +35,7 @@ func runSync(ctx context.Context, p *program, c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	m.space = r.spaces[0]
 	o, err := m.options()
 	if err != nil {
 		return 0, err
@@ -51,6 +52,7 @@ type syncRun struct {
 	uses    map[string]string
 	base    engine.Options
 	dbs     userdb.List  // empty: none is configured
+	spaces  []*namespace // what -n and -N choose; nil: mail_location
 	wire    wire.Options // of connections to far ends
 	network *network     // to servers on the network
 }
@@ -70,13 +72,17 @@ func (r *syncRun) checkWords() error {
 	case len(whose) > 1:
 		return usagef("%s exclude each other", strings.Join(whose, " and "))
 	case r.many() && r.hasState && r.state != "auto":
-		return usagef("-s STATE is one user's; for several users use -s auto, which keeps each user's state in the change log")
+		return usagef("-s STATE is one run's; for several users or namespaces use -s auto, which keeps each one's state in the change log")
+	case (r.allNamespaces || len(r.call.spaces) > 1) && len(r.mailboxes)+len(r.guids) > 0:
+		return usagef("-m and -g name mailboxes of one namespace; choose it with -n")
+	case r.allNamespaces && len(r.call.spaces) > 0:
+		return usagef("-n and -N exclude each other")
 	case r.defaultDest && len(r.words) > 0:
 		return usagef("-d stands for the destination; %q is one too many", r.words[0])
 	case !r.defaultDest && len(r.words) == 0:
 		return usagef("no destination; write one, like maildir:PATH, or -d")
 	}
-	if r.user != "" && !r.many() {
+	if r.user != "" && !r.manyUsers() {
 		if err := location.CheckUser(r.user); err != nil {
 			return err
 		}
@@ -93,7 +99,10 @@ func (r *syncRun) prepare() (err error) {
 	if r.uses, err = specialUses(r.set); err != nil {
 		return err
 	}
-	if r.user != "" || r.many() {
+	if r.spaces, err = r.chosen(r.namespaces(r.set)); err != nil {
+		return err
+	}
+	if r.user != "" || r.manyUsers() {
 		if r.dbs, err = r.databases(r.set); err != nil {
 			return err
 		}

@@ -55,11 +55,18 @@ func lookUp(ctx context.Context, dbs userdb.List, name string) (*userdb.User, er
 // isMask reports whether -u names more than one user.
 func isMask(user string) bool { return strings.ContainsAny(user, "*?") }
 
-// many reports whether the command line is about several users.
-func (v *values) many() bool { return v.allUsers || v.userFile != "" || isMask(v.user) }
+// manyUsers reports whether the command line is about several users.
+func (v *values) manyUsers() bool { return v.allUsers || v.userFile != "" || isMask(v.user) }
 
-// listUsers gives the users that -A, -u MASK or -F names, each once.
+// many reports whether several runs may come of the command line.
+func (v *values) many() bool { return v.manyUsers() || v.allNamespaces || len(v.spaces) > 1 }
+
+// listUsers gives the users that -A, -u MASK or -F names, each once; without them the
+// one user.
 func (r *syncRun) listUsers(ctx context.Context) ([]string, error) {
+	if !r.manyUsers() {
+		return []string{r.user}, nil
+	}
 	if r.userFile != "" {
 		return r.readUsers()
 	}

@@ -176,7 +176,7 @@ func TestManyUsers(t *testing.T) {
 func TestManyUsersFar(t *testing.T) {
 	c := newCrowd(t, 24)
 	far := fmt.Sprintf("dsync_remote_cmd=%s -c %s/none.toml -o mail_location=maildir:%s -o changelog=%s/farlog server -u%%u", c.bin, c.dir, c.b, c.dir)
-	must(t, os.WriteFile(c.dir+"/none.toml", nil, 0o600))
+	must(t, os.WriteFile(c.dir+"/none.toml", fmt.Appendf(nil, "[namespace.archive]\nlocation = 'maildir:%s/fararchive/%%u'\n", c.dir), 0o600))
 	c.b = ""
 	args := func(more ...string) []string {
 		a := c.args(append(more, "-o", far)...)
@@ -189,6 +189,15 @@ func TestManyUsersFar(t *testing.T) {
 		if d := c.same(u); d != "" {
 			t.Errorf("%s: %s", u, d)
 		}
+	}
+	// A namespace is an account of its own, at both ends where each has it.
+	archive := c.dir + "/archive/" + c.users[1]
+	must(t, genmail.Generate(genmail.Options{Root: archive, Messages: 2, Mailboxes: 2, Seed: 99, Average: 500}))
+	if exit := c.run(args("-N", "-o", "namespace.archive.location=maildir:"+c.dir+"/archive/%u")...); exit != 0 {
+		t.Errorf("-N: exit %d: %.1000s", exit, c.text)
+	}
+	if got, want := c.bodies(c.dir+"/fararchive/"+c.users[1]), c.bodies(archive); len(want) != 4 || mapDiff(got, want) != "" {
+		t.Errorf("the namespace has %v, want %v", got, want)
 	}
 	// Somebody holds an account at the far end, and one here.
 	for _, dir := range []string{c.far(c.users[2]), c.near(c.users[3])} {

@@ -17,6 +17,7 @@ const MaxValue = 64 << 10
 // Set is what is in force. The zero value has the defaults.
 type Set struct {
 	values  map[string]value
+	named   []string // "SECTION.WORD" of Named sections, in the order in which they came
 	Ignored []string // Dovecot's settings that mean nothing here, as -o gave them
 }
 
@@ -90,6 +91,23 @@ func (s *Set) Blame(key string, err error) error {
 		return fmt.Errorf("%s: %s: %w", from, key, err)
 	}
 	return fmt.Errorf("%s: %w", key, err)
+}
+
+// Named gives the user's words of a Named section, in the order in which they came.
+func (s *Set) Named(section string) (out []string) {
+	for _, n := range s.named {
+		if word, ok := strings.CutPrefix(n, section+"."); ok {
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+// name notes the user's word of a Named section.
+func (s *Set) name(section, word string) {
+	if n := section + "." + word; !slices.Contains(s.named, n) {
+		s.named = append(s.named, n)
+	}
 }
 
 func row(key string) *Setting {
@@ -175,6 +193,9 @@ func (s *Set) put(r *Setting, v value) error {
 		}
 	}
 	s.values[r.Key] = v
+	if section, word, _ := splitNamed(r.Key); section != "" {
+		s.name(section, word)
+	}
 	return nil
 }
 
@@ -199,8 +220,12 @@ func (s *Set) Read(name string, data []byte) error {
 func (s *Set) entry(f *tomlfile.File, e *tomlfile.Entry) error {
 	key := strings.Join(e.Path, ".")
 	if e.Table {
-		if !slices.ContainsFunc(Sections(), func(x Section) bool { return x.Name == key }) {
+		section, word, _ := splitNamed(key + ".")
+		if section == "" && !slices.ContainsFunc(Sections(), func(x Section) bool { return x.Name == key }) {
 			return f.Errorf(e.At, "unknown table [%s]; known are %s", e.Name(), strings.Join(tables(), ", "))
+		}
+		if section != "" {
+			s.name(section, word)
 		}
 		return nil
 	}
@@ -251,10 +276,20 @@ func (r *Setting) texts(v any) ([]string, bool) {
 	return nil, false
 }
 
+// Head is what stands between the brackets, with Any for the user's word.
+func (x *Section) Head() string { return x.head(Any) }
+
+func (x *Section) head(word string) string {
+	if x.Named {
+		return x.Name + "." + word
+	}
+	return x.Name
+}
+
 func tables() (out []string) {
 	for _, x := range Sections() {
 		if x.Name != "" {
-			out = append(out, "["+x.Name+"]")
+			out = append(out, "["+x.Head()+"]")
 		}
 	}
 	return out

@@ -14,11 +14,11 @@ func full(t *testing.T) *Set {
 	t.Helper()
 	var s Set
 	text := "mail_location = 'maildir:~/a'\njobs = 0x10\nmax_delete = 7\nspecial_use = ['Sent:\\Sent', 'Old mail:\\Trash']\nuser_databases = 'passwd, static'\n" +
-		"passwd.path = '/p # q'\n[static]\nhome = \"/srv/%d/\\u00fc \\\"%n\"\n"
+		"passwd.path = '/p # q'\n[namespace.empty]\n[namespace.arch]\nprefix = 'A/'\nlist = false\n[static]\nhome = \"/srv/%d/\\u00fc \\\"%n\"\n"
 	if err := s.Read("f", []byte(text)); err != nil {
 		t.Fatal(err)
 	}
-	for _, o := range []string{"lock_wait = 007", "jobs=3", "static.uid=vmail", "policy=x.toml", "ssl=no", "plugin/x= 1"} {
+	for _, o := range []string{"lock_wait = 007", "jobs=3", "static.uid=vmail", "policy=x.toml", "ssl=no", "plugin/x= 1", "namespace.late.location=maildir:/l"} {
 		if err := s.Put(o); err != nil {
 			t.Fatal(err)
 		}
@@ -30,12 +30,17 @@ func TestSet(t *testing.T) {
 	s := full(t)
 	for key, want := range map[string][2]string{
 		MailLocation: {"maildir:~/a", "f:1"}, Jobs: {"3", "-o"}, MaxDelete: {"7", "f:3"}, SpecialUse: {`Sent:\Sent,Old mail:\Trash`, "f:4"},
-		UserDatabases: {"passwd,static", "f:5"}, PasswdPath: {"/p # q", "f:6"}, StaticHome: {"/srv/%d/ü \"%n", "f:8"}, LockWait: {"7", "-o"},
+		UserDatabases: {"passwd,static", "f:5"}, PasswdPath: {"/p # q", "f:6"}, StaticHome: {"/srv/%d/ü \"%n", "f:12"},
+		NamespaceKey("arch", "prefix"): {"A/", "f:9"}, NamespaceKey("arch", "list"): {"false", "f:10"}, NamespaceKey("empty", "list"): {"true", "default"},
+		NamespaceKey("late", "location"): {"maildir:/l", "-o"}, LockWait: {"7", "-o"},
 		LogMaxAge: {"90days", "default"}, MailReplica: {"", ""}, StaticUID: {"vmail", "-o"},
 	} {
 		if got := [2]string{s.Get(key), s.From(key)}; got != want {
 			t.Errorf("%s: %q, want %q", key, got, want)
 		}
+	}
+	if got := strings.Join(s.Named(Namespace), " "); got != "empty arch late" {
+		t.Errorf("namespaces: %q", got)
 	}
 	if s.Number(Jobs) != 3 || s.Number(LockWait) != 7 || s.Number(FirstValidUID) != 1000 || len(s.Words(SpecialUse)) != 2 || len(s.Words(MaxDelete)) != 1 {
 		t.Error("numbers or lists are misread")
@@ -69,6 +74,13 @@ func TestTextRoundTrip(t *testing.T) {
 		for _, r := range Settings() {
 			if again.Get(r.Key) != s.Get(r.Key) {
 				t.Errorf("%s: %q became %q", r.Key, s.Get(r.Key), again.Get(r.Key))
+			}
+		}
+		for _, n := range s.Named(Namespace) {
+			for _, k := range []string{"prefix", "location", "list"} {
+				if key := NamespaceKey(n, k); again.Get(key) != s.Get(key) {
+					t.Errorf("%s: %q became %q", key, s.Get(key), again.Get(key))
+				}
 			}
 		}
 	}
@@ -108,6 +120,11 @@ func TestErrors(t *testing.T) {
 		"a = 1\n":                               "f:1:1: unknown key a;",
 		"mail_locations = 'x'":                  "f:1:1: unknown key mail_locations; is mail_location meant?",
 		"\n[nowhere]\n":                         "f:2:2: unknown table [nowhere]; known are [passwd]",
+		"[namespace.'a b']\n":                   "unknown table",
+		"[namespace.a.b]\n":                     "unknown table",
+		"[namespace.a]\ninbox = true":           "unknown key namespace.a.inbox",
+		"[namespace.a]\nlist = 1":               "want true or false",
+		"[namespace.a]\nseparator = '**'":       "want one character",
 		"[static]\nhoem = '/x'":                 "f:2:1: unknown key static.hoem; is static.home meant?",
 		"'passwd.path' = '/x'":                  "f:1:1: unknown key",
 		"[[static]]\n":                          "f:1:3: lists of tables",

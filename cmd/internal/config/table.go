@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ const (
 	StaticGID     = "static.gid"
 	StaticHome    = "static.home"
 	StaticMail    = "static.mail"
+	Namespace     = "namespace"
 	ListenAddress = "listen.address"
 	ListenCert    = "listen.cert"
 	ListenKey     = "listen.key"
@@ -75,13 +77,16 @@ type Setting struct {
 	Check   func(string) error // of a value, or of each of a list; nil: whatever is text
 }
 
-// Section is one table of the file: Name, or Name and a second word of the user's
-// choosing.
+// Section is one table of the file: [Name], or, if it is Named, any number of
+// [Name.WORD], whose rows are written with Any for the word.
 type Section struct {
 	Name  string
 	Named bool
 	Help  string
 }
+
+// Any stands for the word that the user chose in the keys of a Named section.
+const Any = "NAME"
 
 // Sections are the tables of the file, in order; "" is what stands before them.
 func Sections() []Section {
@@ -91,6 +96,7 @@ func Sections() []Section {
 		{"passwd", false, `The user database "passwd", the system's.`},
 		{"passwd_file", false, `The user database "passwd_file": name:password:uid:gid:gecos:home:shell:extra fields, where all after the name may be empty. userdb_mail= and userdb_mail_replica= among the extra fields are mail_location and mail_replica of that user.`},
 		{"static", false, `The user database "static": what the others leave open. Alone it takes every name, and cannot list any.`},
+		{Namespace, true, "One namespace of each user; NAME is for -n. One with a location is an account of its own, which -N and -n NAME sync with its replica; one without is a way to write the names of mail_location's mailboxes."},
 		{"listen", false, `"dsync server --listen": whom it lets in, and what they may touch. At least one of ca and secret_file is needed; SIGHUP reads all of it anew.`},
 		{"connect", false, "How tcp: and tcps: destinations are reached."},
 	}
@@ -125,6 +131,11 @@ func rows() []Setting {
 		{StaticGID, Text, "", "vmail", "A number, or a name of the system's.", nil},
 		{StaticHome, Text, "", "/srv/mail/%d/%n", "The home directory.", absolute},
 		{StaticMail, Text, "", "maildir:~/Maildir", "The location of the mail.", nil},
+		{NamespaceKey(Any, "prefix"), Text, "", "Archive/", "What names of its mailboxes begin with; taken off in -m and -x.", nil},
+		{NamespaceKey(Any, "separator"), Text, "/", "", "What stands between the levels of a name in -m and -x: one character.", separator},
+		{NamespaceKey(Any, "location"), Text, "", "maildir:/srv/archive/%u", "Where its mail is at this end. One that is the same for all users is synced once.", nil},
+		{NamespaceKey(Any, "replica"), Text, "", "maildir:/backup/%u/archive", "Its destination. Without it that of the command line, if that is another host, where the namespace of the same name is taken.", nil},
+		{NamespaceKey(Any, "list"), Switch, "true", "", "Whether -N takes it.", nil},
 		{ListenAddress, List, "", "tcps:0.0.0.0:4711", "What --listen '' listens to: HOST:PORT with TLS, or tcp:HOST:PORT without; without PORT it is doveadm_port's.", nil},
 		{ListenCert, Text, "", "/etc/dsync/cert.pem", "This end's certificate and what leads from it to its authority, in PEM form.", absolute},
 		{ListenKey, Text, "", "/etc/dsync/key.pem", "Its key.", absolute},
@@ -140,8 +151,41 @@ func rows() []Setting {
 	}
 }
 
-// Find gives the row of a key; nil if there is none.
-func Find(key string) *Setting { return byKey()[key] }
+// NamespaceKey is the key of a setting of one namespace.
+func NamespaceKey(name, setting string) string { return Namespace + "." + name + "." + setting }
+
+// Find gives the row of a key; nil if there is none. The row of a Named section has
+// the key asked for.
+func Find(key string) *Setting {
+	section, word, name := splitNamed(key)
+	if section == "" || word == Any {
+		return byKey()[key]
+	}
+	r := byKey()[section+"."+Any+"."+name]
+	if r == nil {
+		return nil
+	}
+	own := *r
+	own.Key = key
+	return &own
+}
+
+var isWord = regexp.MustCompile(`^[0-9A-Za-z_-]{1,40}$`)
+
+// splitNamed cuts a key of a Named section into section, the user's word and the
+// rest; section is "" if it is none.
+func splitNamed(key string) (section, word, name string) {
+	parts := strings.Split(key, ".")
+	if len(parts) != 3 || !isWord.MatchString(parts[1]) {
+		return "", "", ""
+	}
+	for _, s := range Sections() {
+		if s.Named && s.Name == parts[0] {
+			return parts[0], parts[1], parts[2]
+		}
+	}
+	return "", "", ""
+}
 
 var byKey = sync.OnceValue(func() map[string]*Setting {
 	out := map[string]*Setting{}
@@ -157,6 +201,13 @@ func Split(key string) (section, name string) {
 		return key[:i], key[i+1:]
 	}
 	return "", key
+}
+
+func separator(s string) error {
+	if len(s) != 1 || s[0] <= ' ' || s[0] >= 0x7f || strings.ContainsAny(s, "*?%") {
+		return fmt.Errorf("%.40q: want one character", s)
+	}
+	return nil
 }
 
 func zeroOr(check func(string) error) func(string) error {

@@ -14,15 +14,17 @@ func Sample() string {
 	for _, sec := range Sections() {
 		head(&w, sec)
 		for _, r := range Settings() {
-			if in, name := Split(r.Key); in == sec.Name {
-				text, example := r.Default, ""
-				if text == "" {
-					text, example = r.Example, " # an example; there is no default"
-				}
-				w.WriteString("\n")
-				tomlfile.Comment(&w, r.Help)
-				fmt.Fprintf(&w, "#%s = %s%s\n", name, r.written(r.words(text)), example)
+			in, name := Split(r.Key)
+			if in != sec.Head() {
+				continue
 			}
+			text, example := r.Default, ""
+			if text == "" {
+				text, example = r.Example, " # an example; there is no default"
+			}
+			w.WriteString("\n")
+			tomlfile.Comment(&w, r.Help)
+			fmt.Fprintf(&w, "#%s = %s%s\n", name, r.written(r.words(text)), example)
 		}
 	}
 	return w.String()
@@ -33,7 +35,10 @@ func head(w *strings.Builder, sec Section) {
 		w.WriteString("\n")
 	}
 	tomlfile.Comment(w, sec.Help)
-	if sec.Name != "" {
+	switch {
+	case sec.Named:
+		fmt.Fprintf(w, "#[%s]\n", sec.Head())
+	case sec.Name != "":
 		fmt.Fprintf(w, "[%s]\n", sec.Name)
 	}
 }
@@ -43,22 +48,36 @@ func head(w *strings.Builder, sec Section) {
 func (s *Set) Text() string {
 	var w strings.Builder
 	for _, sec := range Sections() {
-		if sec.Name != "" {
-			fmt.Fprintf(&w, "\n[%s]\n", sec.Name)
+		words := []string{""}
+		if sec.Named {
+			words = s.Named(sec.Name)
 		}
-		for _, r := range Settings() {
-			in, name := Split(r.Key)
-			if in != sec.Name {
-				continue
-			}
-			if from := s.From(r.Key); from == "" {
-				fmt.Fprintf(&w, "#%s is not set\n", name)
-			} else {
-				fmt.Fprintf(&w, "%s = %s # %s\n", name, r.written(s.Words(r.Key)), oneLine(from))
-			}
+		for _, word := range words {
+			s.section(&w, sec, word)
 		}
 	}
 	return w.String()
+}
+
+func (s *Set) section(w *strings.Builder, sec Section, word string) {
+	if sec.Name != "" {
+		fmt.Fprintf(w, "\n[%s]\n", sec.head(word))
+	}
+	for _, r := range Settings() {
+		in, name := Split(r.Key)
+		if in != sec.Head() {
+			continue
+		}
+		key := r.Key
+		if sec.Named {
+			key = sec.head(word) + "." + name
+		}
+		if from := s.From(key); from == "" {
+			fmt.Fprintf(w, "#%s is not set\n", name)
+		} else {
+			fmt.Fprintf(w, "%s = %s # %s\n", name, r.written(s.Words(key)), oneLine(from))
+		}
+	}
 }
 
 // oneLine keeps a file's name within its comment.

@@ -51,7 +51,12 @@ type Filter struct {
 
 // Options are those of one run.
 type Options struct {
-	User      string // for messages; may be empty
+	User string // for messages; may be empty
+	// Namespace is what another host is told besides the user of whose account is
+	// meant; "": the user's mail.
+	Namespace string
+	// SpaceAt says, at the far end, where the mail of a namespace is; nil: there is none.
+	SpaceAt   func(namespace string) (location string, err error)
 	Near, Far string // locations: maildir:…
 	// As is the user in whose name mail is read and written; nil: the process. The change
 	// log is the process's.

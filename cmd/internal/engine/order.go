@@ -20,6 +20,7 @@ import (
 // order is the run that the near end asks of the far one: what, never where.
 type order struct {
 	User       string            `json:"user,omitempty"`
+	Namespace  string            `json:"namespace,omitempty"`
 	Mode       Mode              `json:"mode"`
 	Reverse    bool              `json:"reverse,omitempty"`
 	Whole      bool              `json:"whole,omitempty"`
@@ -57,7 +58,7 @@ const maxOrder = 1 << 20
 
 // order makes the order of a run.
 func (r *run) order(whole bool) (*order, error) {
-	o := &order{User: r.o.User, Mode: r.o.Mode, Reverse: r.o.Reverse, Whole: whole, DryRun: r.o.DryRun, Filter: r.o.Filter, Dots: r.dots(),
+	o := &order{User: r.o.User, Namespace: r.o.Namespace, Mode: r.o.Mode, Reverse: r.o.Reverse, Whole: whole, DryRun: r.o.DryRun, Filter: r.o.Filter, Dots: r.dots(),
 		SpecialUse: r.o.SpecialUse, Policy: r.o.Policy, MaxDelete: r.o.MaxDelete, LockWait: r.o.LockWait, LogWait: r.o.LogWait, Level: Info}
 	if policyfile.IsFile(r.o.Policy) {
 		text, err := os.ReadFile(r.o.Policy)
@@ -258,6 +259,14 @@ func serveOne(ctx context.Context, l *remote.Link, local Local, o *order) error 
 		return err
 	}
 	defer done()
+	if o.Namespace != "" {
+		if opts.SpaceAt == nil {
+			return Fail(ExitConfig, errors.New("this end has no namespaces"))
+		}
+		if opts.Far, err = opts.SpaceAt(o.Namespace); err != nil {
+			return err
+		}
+	}
 	opts.Mode, opts.Reverse, opts.DryRun, opts.Filter, opts.dots = o.Mode, o.Reverse, o.DryRun, o.Filter, &o.Dots
 	opts.SpecialUse, opts.Policy, opts.MaxDelete, opts.LockWait, opts.LogWait = o.SpecialUse, o.Policy, o.MaxDelete, o.LockWait, o.LogWait
 	if o.Whole {
