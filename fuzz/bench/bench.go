@@ -65,6 +65,8 @@ func (b *bench) run() error {
 		"S2":    b.nothingChanged,
 		"S3":    b.changed,
 		"S4":    b.memory,
+		"R2":    b.manyUsers,
+		"R3":    b.manyAccounts,
 		"trace": b.trace,
 	}
 	for _, name := range allScenarios {

@@ -18,7 +18,7 @@ import (
 // quick is the command line of a run of a second or two.
 func quick(t *testing.T, args ...string) options {
 	t.Helper()
-	base := []string{"-quick", "-small", "30", "-large", "60", "-mailboxes", "3", "-each", "5", "-changes", "5", "-data", t.TempDir()}
+	base := []string{"-quick", "-small", "30", "-large", "60", "-mailboxes", "3", "-each", "5", "-changes", "5", "-users", "3", "-accounts", "20", "-data", t.TempDir()}
 	o, err := parseOptions(append(base, args...), io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -63,9 +63,14 @@ func TestQuickRunWithFake(t *testing.T) {
 			t.Errorf("S2 %s: counters %+v", s.Data.Name, s.Counters)
 		}
 	}
-	for name, runs := range map[string]int{"S1 small": 2, "S1 large": 1, "S2 small": 2, "S2 large": 2, "S2 many": 2, "S3 large": 2} {
+	for name, runs := range map[string]int{"S1 small": 2, "S1 large": 1, "S2 small": 2, "S2 large": 2, "S2 many": 2, "S3 large": 2, "R2 users": 3} {
 		if kinds[name] != runs {
 			t.Errorf("%s: %d runs of dsync, want %d", name, kinds[name], runs)
+		}
+	}
+	for _, s := range r.Sections {
+		if s.Scenario == "R3" && (len(s.Rows) != 2 || len(s.Opened) != 4 || !strings.Contains(s.Note, "20 logs") || !strings.Contains(s.Note, "2.0 values and 0.0 ranges")) {
+			t.Errorf("R3: %+v", s)
 		}
 	}
 	for _, target := range r.Targets {
@@ -146,6 +151,7 @@ func TestPeersGiveRightResults(t *testing.T) {
 	dovecot.Require(t)
 	require.Program(t, "mbsync", "mbsync")
 	peersRun(t, 4, "-tools", "doveadm", "-scenarios", "S4", "-slow")
+	peersRun(t, 2, "-tools", "doveadm", "-scenarios", "R2")
 	r := peersRun(t, 1, "-tools", "doveadm,mbsync", "-scenarios", "S3,trace")
 	for _, tr := range r.Traces {
 		for _, row := range tr.Rows {

@@ -24,10 +24,14 @@ type dataset struct {
 	Messages  int    `json:"messages_per_mailbox"`
 	Mailboxes int    `json:"mailboxes"`
 	Seed      int    `json:"seed"`
+	Users     int    `json:"users,omitempty"` // so many accounts like it, by seed; 0: one
 }
 
 // title is the dataset in words.
 func (d dataset) title() string {
+	if d.Users > 0 {
+		return thousands(d.Users) + " users × " + thousands(d.Messages)
+	}
 	if d.Mailboxes == 1 {
 		return thousands(d.Messages) + " messages"
 	}

@@ -45,8 +45,11 @@ func fakeDsync(fault string, args []string) int {
 		fmt.Println("fake 1")
 		return 0
 	}
-	left, right, state := "", "", ""
+	left, right, state, list := "", "", "", ""
 	for i, a := range args {
+		if a == "-F" {
+			list = args[i+1]
+		}
 		if l, ok := strings.CutPrefix(a, "mail_location=maildir:"); ok {
 			left = l
 		}
@@ -61,9 +64,15 @@ func fakeDsync(fault string, args []string) int {
 	if fault == "status" {
 		return 75
 	}
-	if err := mirror(left, right); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	users := []byte("u")
+	if list != "" {
+		users, _ = os.ReadFile(list)
+	}
+	for _, u := range strings.Fields(string(users)) {
+		if err := mirror(strings.ReplaceAll(left, "%u", u), strings.ReplaceAll(right, "%u", u)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	if fault == "flags" {
 		spoil(right)

@@ -2,7 +2,7 @@
 // "cp -a; sync", on the same machine, in the same run, on copies of the same
 // data, and checks every result before it believes a figure.
 //
-//	bench [-dsync PATH] [-quick] [-scenarios S1,S2,S3,S4,trace] [-tools dsync,doveadm,mbsync,cp]
+//	bench [-dsync PATH] [-quick] [-scenarios S1,S2,S3,S4,R2,R3,trace] [-tools dsync,doveadm,mbsync,cp]
 //	      [-rounds 5] [-json FILE] [-data DIR] …
 //
 // The report is Markdown on standard output, and JSON in the file named.
@@ -18,6 +18,9 @@
 //	       mailboxes of 100; what counts is CPU
 //	S3     100 flags, 100 new, 100 expunged on one side of 100,000
 //	S4     peak memory of S1 to S3 and of the full comparison, at 100,000
+//	R2     1,000 users of 50 messages in one process: their first sync, and nothing
+//	       changed, by "dsync sync -F" and "doveadm sync -A"
+//	R3     the same unchanged users, their logs alone in a database and among 100,000
 //	trace  fsync, fdatasync, syncfs, rename and link calls of S1 and S3, in
 //	       runs of their own under strace
 //
@@ -66,6 +69,8 @@ type options struct {
 	small     dataset
 	large     dataset
 	many      dataset
+	users     dataset
+	accounts  int // logs in the large database of R3
 	changes   int
 	slow      bool
 	keep      bool
@@ -75,7 +80,7 @@ type options struct {
 
 var (
 	allTools     = []string{"dsync", "doveadm", "mbsync", "cp"}
-	allScenarios = []string{"S1", "S2", "S3", "S4", "trace"}
+	allScenarios = []string{"S1", "S2", "S3", "S4", "R2", "R3", "trace"}
 )
 
 func main() {
@@ -129,7 +134,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	var tools, scenarios string
 	var quick bool
-	var small, large, boxes, each, seed int
+	var small, large, boxes, each, users, seed int
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&o.dsync, "dsync", "./dsync", "the dsync program")
@@ -142,6 +147,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.IntVar(&large, "large", 100_000, "messages of the large mailbox")
 	f.IntVar(&boxes, "mailboxes", 1_000, "mailboxes of the account with many")
 	f.IntVar(&each, "each", 100, "messages in each of them")
+	f.IntVar(&users, "users", 1_000, "users of R2 and R3, of 50 messages each")
+	f.IntVar(&o.accounts, "accounts", 100_000, "accounts whose logs are in the large database of R3")
 	f.IntVar(&o.changes, "changes", 100, "flags, new and expunged messages each in S3")
 	f.IntVar(&seed, "seed", 1, "seed of the data")
 	f.BoolVar(&o.slow, "slow", false, "doveadm takes part in the large first sync too")
@@ -163,6 +170,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		}{
 			"rounds": {&o.rounds, 1}, "big-rounds": {&o.bigRounds, 1}, "small": {&small, 200}, "large": {&large, 1000},
 			"mailboxes": {&boxes, 10}, "each": {&each, 20}, "changes": {&o.changes, 20},
+			"users": {&users, 10}, "accounts": {&o.accounts, 100},
 		} {
 			if !set[name] {
 				*value.at = value.to
@@ -172,11 +180,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	o.small = dataset{Name: "small", Messages: small, Mailboxes: 1, Seed: seed}
 	o.large = dataset{Name: "large", Messages: large, Mailboxes: 1, Seed: seed + 1}
 	o.many = dataset{Name: "many", Messages: each, Mailboxes: boxes, Seed: seed + 2}
+	o.users = dataset{Name: "users", Messages: 50, Mailboxes: 1, Seed: seed + 10_000, Users: users}
 	var err error
 	if o.tools, err = subset(tools, allTools); err == nil {
 		o.scenarios, err = subset(scenarios, allScenarios)
 	}
-	if err == nil && (o.rounds < 1 || o.bigRounds < 1 || small < 1 || large < 1 || boxes < 1 || each < 1) {
+	if err == nil && (o.rounds < 1 || o.bigRounds < 1 || small < 1 || large < 1 || boxes < 1 || each < 1 || users < 1) {
 		err = errors.New("sizes and rounds must be positive")
 	}
 	if err == nil && (o.changes < 0 || 2*o.changes > large) {

@@ -168,6 +168,12 @@ func TestJudge(t *testing.T) {
 			s.Counters = &counters{NamesListed: &zero, EntriesCompared: &zero, FilesOpened: &one}
 		}
 		enter(kindChanged, large, "dsync", 0, seconds(0.3), memory)
+		users := dataset{Name: "users", Messages: 50, Mailboxes: 1, Users: 1000}
+		peer(kindFirst, users, "doveadm", 10)
+		enter(kindFirst, users, "dsync", seconds(2), 0, 0)
+		enter(kindUnchanged, users, "dsync", seconds(0.2), 0, 0)
+		enter(kindUnchanged, users, fewLogs, 0, time.Second, 0)
+		enter(kindUnchanged, users, manyLogs, 0, seconds(1.25), int64(1024*slower)).Opened = []time.Duration{1, seconds(1)}
 		enter(kindFull, large, "dsync", 0, 0, int64(128*slower))
 		return r
 	}

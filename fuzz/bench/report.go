@@ -45,12 +45,13 @@ type toolVersion struct {
 
 // section is one table: one kind of run on one dataset.
 type section struct {
-	Scenario string    `json:"scenario"`
-	Kind     string    `json:"kind"`
-	Data     dataset   `json:"data"`
-	Rows     []*row    `json:"rows"`
-	Counters *counters `json:"dsync_counters,omitempty"`
-	Note     string    `json:"note,omitempty"`
+	Scenario string          `json:"scenario"`
+	Kind     string          `json:"kind"`
+	Data     dataset         `json:"data"`
+	Rows     []*row          `json:"rows"`
+	Counters *counters       `json:"dsync_counters,omitempty"`
+	Opened   []time.Duration `json:"opened_ns,omitempty"` // R3: the databases, in the order of runs
+	Note     string          `json:"note,omitempty"`
 }
 
 // row is one tool's runs.

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // target is one line of the section "Speed" of the project's task.
 type target struct {
@@ -29,6 +32,8 @@ func judge(r *report) []target {
 		j.nothingRead("small"), j.nothingRead("large"), j.nothingRead("many"),
 		j.faster("S3 large", kindChanged, "large", "doveadm", cpuSeconds, 10),
 		j.faster("S3 large", kindChanged, "large", "mbsync", cpuSeconds, 1),
+		j.rate(kindUnchanged, 5000), j.faster("R2 first sync", kindFirst, "users", "doveadm", wallSeconds, 5),
+		j.amongMany(), j.opened(), j.peakOf("R3 peak memory, many accounts", "users", manyLogs, kindUnchanged, 1024),
 		j.peak(kindUnchanged, 64), j.peak(kindChanged, 64), j.peak(kindFirst, 128), j.peak(kindFull, 128),
 	}
 }
@@ -79,13 +84,15 @@ func (j judgement) growth(name, kind string, figure func(sample) float64, byMess
 	return t.decide(true, a/b, "", a/b <= linearSlack)
 }
 
-func (j judgement) messages(data string) int {
+func (j judgement) messages(data string) int { return max(j.dataset(data).total(), 1) }
+
+func (j judgement) dataset(name string) dataset {
 	for _, s := range j.r.Sections {
-		if s.Data.Name == data {
-			return s.Data.total()
+		if s.Data.Name == name {
+			return s.Data
 		}
 	}
-	return 1
+	return dataset{}
 }
 
 // nothingRead wants dsync's counters to be 0, 0, 0 when nothing changed.
@@ -100,10 +107,49 @@ func (j judgement) nothingRead(data string) target {
 	return t.decide(false, 0, "", false)
 }
 
+// rate wants so many users a second of dsync.
+func (j judgement) rate(kind string, least float64) target {
+	t := target{Name: "R2 users a second: " + kind, Wanted: fmt.Sprintf("≥ %.0f", least)}
+	own := j.r.samples(kind, "users", "dsync")
+	wall := spreadOf(own, wallSeconds).Median
+	if len(own) == 0 || wall == 0 {
+		return t.decide(false, 0, "", false)
+	}
+	rate := float64(j.dataset("users").Users) / wall
+	return t.decide(true, rate, "", rate >= least)
+}
+
+// amongMany wants a user to cost the same among many accounts as among few.
+func (j judgement) amongMany() target {
+	t := target{Name: "R3 CPU a user, many accounts ÷ few", Wanted: fmt.Sprintf("≤ %.2f", linearSlack)}
+	few, many := j.r.samples(kindUnchanged, "users", fewLogs), j.r.samples(kindUnchanged, "users", manyLogs)
+	a, b := spreadOf(many, cpuSeconds).Median, spreadOf(few, cpuSeconds).Median
+	if len(few) == 0 || len(many) == 0 || b == 0 {
+		return t.decide(false, 0, "", false)
+	}
+	return t.decide(true, a/b, "", a/b <= linearSlack)
+}
+
+// opened wants the databases of R3 opened in a second.
+func (j judgement) opened() target {
+	t := target{Name: "R3 seconds to open the database, at most", Wanted: "< 1"}
+	for _, s := range j.r.Sections {
+		if len(s.Opened) > 0 {
+			most := slices.Max(s.Opened).Seconds()
+			return t.decide(true, most, "", most < 1)
+		}
+	}
+	return t.decide(false, 0, "", false)
+}
+
 // peak wants dsync's memory at the large size below a limit.
 func (j judgement) peak(kind string, limit float64) target {
-	t := target{Name: "S4 peak memory, large: " + kind, Wanted: fmt.Sprintf("≤ %.0f MB", limit)}
-	own := j.r.samples(kind, "large", "dsync")
+	return j.peakOf("S4 peak memory, large: "+kind, "large", "dsync", kind, limit)
+}
+
+func (j judgement) peakOf(name, data, row, kind string, limit float64) target {
+	t := target{Name: name, Wanted: fmt.Sprintf("≤ %.0f MB", limit)}
+	own := j.r.samples(kind, data, row)
 	most := spreadOf(own, megabytes).Max
 	return t.decide(len(own) > 0, most, " MB", most <= limit)
 }
