@@ -114,11 +114,15 @@ func (c *crowdTool) asDsync(t dsyncTool, d dataset) error {
 }
 
 func (b *bench) asDoveadm(c *crowdTool, d dataset) error {
-	dir := filepath.Join(b.dir, "dovecot-users")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := os.MkdirTemp("", "dsync-users-") // a socket's path must be short
+	if err != nil {
 		return err
 	}
-	socket := filepath.Join(dir, "auth-userdb")
+	context.AfterFunc(b.ctx, func() { os.RemoveAll(dir) })
+	if c.root, err = filepath.Abs(c.root); err != nil {
+		return err
+	}
+	socket := filepath.Join(dir, "s")
 	dv, err := dovecot.New(dir, "mail_fsync = optimized", "auth_socket_path = "+socket)
 	if err != nil {
 		return err
