@@ -17,7 +17,7 @@
 #   make clean    removes what the others made
 #
 # The last line of a test target counts what passed, failed and was skipped, and why.
-# Variables of the environment: DSYNC_REQUIRE=dovecot,chromium makes a missing one a
+# Variables of the environment: DSYNC_REQUIRE=dovecot,chromium,sshd makes a missing one a
 # failure; DSYNC_SUITE=all plays every shipped scenario on Dovecot, too; DSYNC_SHARED
 # names the shared directory (../shared); DSYNC_TEST_TMP where Maildirs of tests are
 # made; DSYNC_HISTORIES=N how many random histories;

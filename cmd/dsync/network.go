@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"dsync/cmd/internal/config"
@@ -35,10 +36,18 @@ func (n *network) call(ctx context.Context, t *location.Target) (*remote.Link, e
 		return nil, n.err
 	}
 	l, err := n.caller.Call(ctx, t.Address, t.TLS)
-	if listen.Refused(err) {
+	var told *wire.Error
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return l, err
+	case errors.As(err, &told):
+		return nil, engine.Fail(told.Code, errors.New(told.Text))
+	case listen.Refused(err):
 		return nil, engine.Fail(engine.ExitPermission, err)
+	case errors.Is(err, listen.ErrPlain):
+		return nil, engine.Fail(engine.ExitConfig, err)
 	}
-	return l, err
+	return nil, engine.Fail(engine.ExitTemp, err)
 }
 
 // part takes connections back; nil where none is kept.

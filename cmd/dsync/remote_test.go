@@ -3,16 +3,23 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
+
+	"dsync/cmd/internal/listen/listentest"
 )
 
 // hosts is a directory in which near and far ends have their files, and the program
@@ -242,5 +249,121 @@ func TestNetworkAsUsers(t *testing.T) {
 	h.want(sync("-u", "bob"), 78, "chmod 600")
 	if exit := l.stop(); exit != 0 || strings.Contains(l.all(), mine) || strings.Contains(l.all(), "internal error") {
 		t.Errorf("the server ended with %d: %s", exit, l.all())
+	}
+}
+
+// TLS with certificates at both ends, a secret besides, and SIGHUP that has them read
+// anew: a certificate that has expired is replaced while the server goes on.
+func TestNetworkTLS(t *testing.T) {
+	h := newHosts(t)
+	ca := listentest.NewAuthority(t, "ours")
+	expired := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
+	farCert, farKey := ca.Pair("far", expired)
+	nearCert, nearKey := ca.Pair("near", nil)
+	conf := func(cert, key string) string {
+		return fmt.Sprintf("mail_location = 'maildir:%[1]s/far-%%u'\nchangelog = '%[1]s/far.log'\n[listen]\naddress = '127.0.0.1:0'\ncert = '%[2]s'\nkey = '%[3]s'\nca = '%[4]s'\n"+
+			"secret_file = '%[1]s/secrets'\nusers = ['near=*', 'mx1=b*']\n", h.dir, cert, key, ca.File)
+	}
+	file := h.file("far.toml", conf(farCert, farKey))
+	h.file("secrets", "mx1:"+mine+"\n")
+	h.file("near.toml", fmt.Sprintf("mail_location = 'maildir:%[1]s/near-%%u'\nchangelog = '%[1]s/near.log'\n[connect]\ncert = '%[2]s'\nkey = '%[3]s'\nca = '%[4]s'\nsecret_file = '%[1]s/secrets'\n",
+		h.dir, nearCert, nearKey, ca.File))
+	h.maildir("near-bob", 0, "1.h")
+	h.maildir("far-bob", 0, "2.h")
+	l := h.listen("-c", file, "--listen", "")
+	sync := func(user string, more ...string) ended {
+		return h.do(append(append([]string{"-c", h.dir + "/near.toml", "sync", "-s", "auto", "-u", user}, more...), "tcps:"+l.address)...)
+	}
+	h.want(sync("bob"), 77, "expired")
+	h.file("far.toml", "listen = 1\n") // a mistake changes nothing
+	h.must(l.cmd.Process.Signal(syscall.SIGHUP))
+	l.wait(h, "the configuration stays as it was")
+	h.want(sync("bob"), 77, "expired")
+	h.file("far.toml", conf(ca.Pair("far", nil)))
+	h.must(l.cmd.Process.Signal(syscall.SIGHUP))
+	l.wait(h, "the configuration was read anew")
+	h.want(sync("bob"), 0)
+	if h.keys("near-bob") != "1.h 2.h" || h.keys("far-bob") != "1.h 2.h" {
+		t.Errorf("near %s, far %s", h.keys("near-bob"), h.keys("far-bob"))
+	}
+	h.want(sync("ann"), 77, "does not let you touch")
+	h.want(sync("bob", "-o", "connect.cert=", "-o", "connect.key="), 77, "tls: ")
+	h.want(sync("bob", "-o", "connect.secret_file="), 77, "a login is due")
+	h.want(sync("bob", "-o", "connect.ca="), 77, "unknown authority")
+	if exit := l.stop(); exit != 0 {
+		t.Errorf("the server ended with %d: %s", exit, l.all())
+	}
+}
+
+// What cannot be safe is not listened to.
+func TestListenRefuses(t *testing.T) {
+	h := newHosts(t)
+	ca := listentest.NewAuthority(t, "ours")
+	cert, key := ca.Pair("far", nil)
+	secrets := h.file("secrets", "mx1:"+mine+"\n")
+	open := h.file("open", "mx1:"+mine+"\n")
+	h.must(os.Chmod(open, 0o644))
+	tls := []string{"-o", "listen.cert=" + cert, "-o", "listen.key=" + key}
+	secret, users := []string{"-o", "listen.secret_file=" + secrets}, []string{"-o", "listen.users=*"}
+	for _, c := range []struct {
+		exit int
+		says string
+		args [][]string
+	}{
+		{78, "listen.users says who", [][]string{secret, {"--listen", "tcp:127.0.0.1:0"}}},
+		{78, "nobody could show who he is", [][]string{users, tls, {"--listen", "127.0.0.1:0"}}},
+		{78, "TLS needs", [][]string{users, secret, {"--listen", "127.0.0.1:0"}}},
+		{78, "it is for loopback", [][]string{users, secret, {"--listen", "tcp:0.0.0.0:0"}}},
+		{78, "it is for loopback", [][]string{users, secret, {"--listen", "tcp::0"}}},
+		{78, "only a secret shows who is there", [][]string{users, tls, {"-o", "listen.ca=" + ca.File, "--listen", "tcp:127.0.0.1:0"}}},
+		{78, "belong together", [][]string{users, secret, tls[:2], {"--listen", "127.0.0.1:0"}}},
+		{78, "chmod 600", [][]string{users, {"-o", "listen.secret_file=" + open, "--listen", "tcp:127.0.0.1:0"}}},
+		{78, "listen.address says no address", [][]string{users, secret, {"--listen", ""}}},
+		{64, "want HOST:PORT", [][]string{users, secret, {"--listen", "tcp:127.0.0.1:x"}}},
+		{64, "exclude each other", [][]string{users, secret, {"-u", "bob", "--listen", "tcp:127.0.0.1:0"}}},
+		{78, "want NAME=MASK", [][]string{secret, {"-o", "listen.users==*", "--listen", "tcp:127.0.0.1:0"}}},
+	} {
+		h.want(h.do(append([]string{"-c", "", "server", "-o", "mail_location=maildir:" + h.dir + "/%u"}, slices.Concat(c.args...)...)...), c.exit, c.says)
+	}
+	h.want(h.do(append([]string{"-c", "", "server", "-o", "mail_location=maildir:" + h.dir, "--listen", "tcp:127.0.0.1:0"}, slices.Concat(users, secret)...)...), 78, "whose mail is where")
+	// Nor is plain tcp spoken to another host; nothing is said to it.
+	other := ""
+	addrs, err := net.InterfaceAddrs()
+	h.must(err)
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && n.IP.To4() != nil {
+			other = n.IP.String()
+		}
+	}
+	if other == "" {
+		t.Skip("skipped in part: this host has no address but loopback's")
+	}
+	l, err := net.Listen("tcp", other+":0")
+	h.must(err)
+	defer l.Close()
+	heard := make(chan int, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			heard <- -1
+			return
+		}
+		n, _ := io.Copy(io.Discard, c)
+		heard <- int(n)
+	}()
+	h.maildir("near", 0)
+	h.want(h.do("-c", "", "-o", "mail_location=maildir:"+h.dir+"/near", "-o", "changelog="+h.dir+"/log", "-o", "connect.secret_file="+secrets, "sync", "tcp:"+l.Addr().String()), 78, "connect.plain")
+	if n := <-heard; n != 0 {
+		t.Errorf("%d bytes were said", n)
+	}
+}
+
+// wait waits until the server has said something.
+func (l *listening) wait(h *hosts, what string) {
+	h.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(l.all(), what); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.Fatalf("the server does not say %q: %s", what, l.all())
+		}
 	}
 }

@@ -141,6 +141,8 @@ func (r *run) lost(ctx context.Context, err error) error {
 		return Fail(ExitTemp, &farBusy{"the far end: " + told.Text})
 	case errors.As(err, &told):
 		return Fail(told.Code, fmt.Errorf("the far end: %s", told.Text))
+	case remote.Alert(err):
+		return Fail(ExitPermission, fmt.Errorf("%s: %w", r.o.Far, err))
 	case remote.Broken(err):
 		return Fail(ExitTemp, fmt.Errorf("connection to %s: %w", r.o.Far, err))
 	}

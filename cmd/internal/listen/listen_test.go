@@ -2,17 +2,11 @@ package listen
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -21,66 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"dsync/cmd/internal/listen/listentest"
 	"dsync/cmd/internal/remote"
 	"dsync/replay/wire"
 )
-
-// authority is a throw-away one.
-type authority struct {
-	t    *testing.T
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	file string
-}
-
-func newAuthority(t *testing.T, name string) *authority {
-	a := &authority{t: t, dir: t.TempDir()}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	a.file, _ = a.make(template, "ca")
-	return a
-}
-
-// pair gives the files of a certificate and its key.
-func (a *authority) pair(name string, change func(*x509.Certificate)) (cert, key string) {
-	template := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	if change != nil {
-		change(template)
-	}
-	return a.make(template, fmt.Sprintf("%s-%d", name, time.Now().UnixNano()))
-}
-
-func (a *authority) make(template *x509.Certificate, file string) (certFile, keyFile string) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	parent, signer := a.cert, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	if a.cert == nil {
-		if a.cert, err = x509.ParseCertificate(der); err != nil {
-			a.t.Fatal(err)
-		}
-		a.key = key
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	certFile, keyFile = filepath.Join(a.dir, file+".pem"), filepath.Join(a.dir, file+".key")
-	write(a.t, certFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	write(a.t, keyFile, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})))
-	return certFile, keyFile
-}
 
 func write(t *testing.T, file, text string) string {
 	t.Helper()
@@ -210,26 +148,26 @@ func must(t *testing.T) func(*tls.Config, error) *tls.Config {
 
 // Who is let in, and who is not, by certificate, secret and both.
 func TestWhoIsLetIn(t *testing.T) {
-	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
-	farCert, farKey := ours.pair("far", nil)
+	ours, theirs := listentest.NewAuthority(t, "ours"), listentest.NewAuthority(t, "theirs")
+	farCert, farKey := ours.Pair("far", nil)
 	tlsOf := must(t)
-	near := func(a *authority, name string, change func(*x509.Certificate)) *tls.Config {
-		cert, key := a.pair(name, change)
-		return tlsOf(NearTLS(cert, key, ours.file))
+	near := func(a *listentest.Authority, name string, change func(*x509.Certificate)) *tls.Config {
+		cert, key := a.Pair(name, change)
+		return tlsOf(NearTLS(cert, key, ours.File))
 	}
-	bare := tlsOf(NearTLS("", "", ours.file))
+	bare := tlsOf(NearTLS("", "", ours.File))
 	expired := func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
 	early := func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }
 	forServers := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
 	elsewhere := func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(192, 0, 2, 7)} }
 	far := func(change func(*x509.Certificate)) *tls.Config {
-		cert, key := ours.pair("far", change)
-		return tlsOf(FarTLS(cert, key, ours.file))
+		cert, key := ours.Pair("far", change)
+		return tlsOf(FarTLS(cert, key, ours.File))
 	}
-	asks, open := tlsOf(FarTLS(farCert, farKey, ours.file)), tlsOf(FarTLS(farCert, farKey, ""))
-	old := tlsOf(NearTLS("", "", ours.file))
+	asks, open := tlsOf(FarTLS(farCert, farKey, ours.File)), tlsOf(FarTLS(farCert, farKey, ""))
+	old := tlsOf(NearTLS("", "", ours.File))
 	old.MaxVersion, old.MinVersion = tls.VersionTLS11, tls.VersionTLS10
-	twelve := tlsOf(NearTLS("", "", ours.file))
+	twelve := tlsOf(NearTLS("", "", ours.File))
 	twelve.MaxVersion = tls.VersionTLS12
 	secrets := Secrets{"mx1": secret("mx1", keyA), "mx2": secret("mx2", keyB)}
 	who := rules("mx1=a*", "mx2=b?b", "near=*")
@@ -252,7 +190,7 @@ func TestWhoIsLetIn(t *testing.T) {
 		{"certificate of a server", asks, nil, near(ours, "near", forServers), remote.Secret{}, "bob", "tls: "},
 		{"no certificate", asks, nil, bare, remote.Secret{}, "bob", "tls: "},
 		{"no certificate, but a secret that is not asked for", asks, nil, bare, secret("mx2", keyB), "bob", "tls: "},
-		{"far end of another authority", asks, nil, tlsOf(NearTLS("", "", theirs.file)), remote.Secret{}, "bob", "certificate signed by unknown authority"},
+		{"far end of another authority", asks, nil, tlsOf(NearTLS("", "", theirs.File)), remote.Secret{}, "bob", "certificate signed by unknown authority"},
 		{"far end with an expired certificate", far(expired), nil, near(ours, "near", nil), remote.Secret{}, "bob", "expired"},
 		{"far end of another host", far(elsewhere), nil, near(ours, "near", nil), remote.Secret{}, "bob", "192.0.2.7"},
 		{"far end that only the system's authorities could know", asks, nil, tlsOf(NearTLS("", "", "")), remote.Secret{}, "bob", "unknown authority"},
@@ -568,8 +506,8 @@ func TestSecrets(t *testing.T) {
 	if _, err := ReadSecrets(dir); err == nil {
 		t.Error("a directory is a file of secrets")
 	}
-	ours := newAuthority(t, "ours")
-	cert, key := ours.pair("far", nil)
+	ours := listentest.NewAuthority(t, "ours")
+	cert, key := ours.Pair("far", nil)
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -141,6 +141,9 @@ func certNames(c net.Conn) []string {
 	return out
 }
 
+// ErrPlain: plain tcp would be spoken to another host.
+var ErrPlain = errors.New("plain tcp neither hides nor protects mail: write tcps:, or allow it with connect.plain")
+
 // Caller connects to ends that listen.
 type Caller struct {
 	TLS    *tls.Config   // of tcps:
@@ -156,7 +159,7 @@ func (c *Caller) Call(ctx context.Context, address string, secure bool) (*remote
 	dress := func(ctx context.Context, plain net.Conn) (net.Conn, error) {
 		if !secure {
 			if !c.Plain && !Loopback(plain.RemoteAddr()) {
-				return nil, fmt.Errorf("plain tcp neither hides nor protects mail: write tcps:, or allow it with connect.plain")
+				return nil, ErrPlain
 			}
 			return plain, nil
 		}
@@ -190,6 +193,5 @@ func Loopback(a net.Addr) bool {
 // Refused reports whether an error is that one of the two ends does not believe the
 // other, which trying again does not mend.
 func Refused(err error) bool {
-	var alert tls.AlertError
-	return errors.Is(err, remote.ErrLogin) || errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, &alert)
+	return errors.Is(err, remote.ErrLogin) || errors.As(err, new(*tls.CertificateVerificationError)) || remote.Alert(err)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"sync/atomic"
 	"unicode"
@@ -96,6 +97,13 @@ func (l *Link) lost(ctx context.Context, err error) error {
 func Broken(err error) bool {
 	var lost *LostError
 	return errors.As(err, &lost) || errors.Is(err, ErrUnexpected)
+}
+
+// Alert reports whether an error is that the other end gave up TLS, as one does that
+// does not believe a certificate.
+func Alert(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error"
 }
 
 // Closed reports whether an error is that the other end had nothing more to say.
