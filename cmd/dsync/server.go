@@ -35,7 +35,7 @@ func runServer(ctx context.Context, p *program, c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	l := remote.Answer(stream, "the near end", o)
+	l := remote.New(stream, "the near end", o)
 	defer func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()

@@ -69,6 +69,16 @@ func (d *Driver) run(ctx context.Context) error {
 	}
 }
 
+// came reads a frame of the other end. What is wrong with it is no damage of anything
+// that is here.
+func came(b []byte) (*Frame, error) {
+	f, err := Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrFrame, err)
+	}
+	return f, nil
+}
+
 func step(ctx context.Context, m *Machine, a Action, end End, conn Conn) error {
 	switch a.Do {
 	case DoSend:
@@ -78,9 +88,9 @@ func step(ctx context.Context, m *Machine, a Action, end End, conn Conn) error {
 		if err != nil {
 			return err
 		}
-		f, err := Decode(b)
+		f, err := came(b)
 		if err != nil {
-			return fmt.Errorf("frame from the other end: %w", err)
+			return err
 		}
 		return m.Receive(f)
 	case DoRange:

@@ -269,9 +269,9 @@ func (h *Half) receive(ctx context.Context, kinds ...Kind) (*Frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := Decode(b)
+	f, err := came(b)
 	if err != nil {
-		return nil, fmt.Errorf("frame from the other end: %w", err)
+		return nil, err
 	}
 	for _, k := range kinds {
 		if f.Kind == k {

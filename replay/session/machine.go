@@ -78,7 +78,7 @@ type Outcome struct {
 var (
 	ErrPlans  = errors.New("the two ends came to different plans; nothing was written")
 	ErrOption = errors.New("the two ends were given different options")
-	ErrFrame  = errors.New("unexpected frame")
+	ErrFrame  = errors.New("the other end sent what makes no sense")
 	ErrSelf   = errors.New("both ends are the same replica")
 )
 

@@ -39,7 +39,8 @@ type Options struct {
 type Serve func(ctx context.Context, id []byte) (body io.ReadCloser, key string, err error)
 
 const (
-	defaultTimeout   = 10 * time.Minute
+	// DefaultTimeout is that of Options.
+	DefaultTimeout   = 10 * time.Minute
 	defaultAdmission = 30 * time.Second
 	mostQuiet        = 15 * time.Second // between two signs of life
 	grace            = 2 * time.Second  // to tell the other end why
@@ -81,7 +82,7 @@ type Conn struct {
 // or Write that waits. It does not wait for the other end.
 func New(rw io.ReadWriteCloser, o Options) *Conn {
 	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
+		o.Timeout = DefaultTimeout
 	}
 	if o.Admission == 0 {
 		o.Admission = defaultAdmission

@@ -107,6 +107,7 @@ func (r *run) nearOnce(ctx context.Context, po session.PairOptions) error {
 	}
 	h := &session.Half{DB: r.db, Store: r.st[0], Conn: l.Frames(), Peer: l.Bodies(), Options: po, Place: place(r.st[0]), State: r.claim()}
 	l.Serve(h)
+	defer l.Run(po.LockWait + r.o.LogWait)()
 	r.res, err = h.Run(ctx)
 	if err == nil {
 		r.far = &account{}
@@ -143,7 +144,7 @@ func (r *run) lost(ctx context.Context, err error) error {
 		return Fail(told.Code, fmt.Errorf("the far end: %s", told.Text))
 	case remote.Alert(err):
 		return Fail(ExitPermission, fmt.Errorf("%s: %w", r.o.Far, err))
-	case remote.Broken(err):
+	case remote.Broken(err), errors.Is(err, session.ErrFrame):
 		return Fail(ExitTemp, fmt.Errorf("connection to %s: %w", r.o.Far, err))
 	}
 	return err
@@ -242,7 +243,7 @@ func Serve(ctx context.Context, l *remote.Link, local Local) error {
 			return Fail(told.Code, err)
 		case err != nil:
 			exit := ExitOf(err)
-			if remote.Broken(err) {
+			if remote.Broken(err) || errors.Is(err, session.ErrFrame) {
 				exit = ExitTemp
 			}
 			code := exit
@@ -286,6 +287,7 @@ func serveOne(ctx context.Context, l *remote.Link, local Local, o *order) error 
 	r := &run{o: opts, rep: &Report{}}
 	r.rep.Sides[1].Location = opts.Far
 	defer l.Rest()
+	defer l.Run(opts.LockWait + opts.LogWait)()
 	err = r.damage(r.doFar(ctx, l, o))
 	if late := r.close(); err != nil {
 		err = errors.Join(err, late)

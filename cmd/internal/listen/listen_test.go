@@ -287,7 +287,7 @@ func TestFarEndWithoutSecret(t *testing.T) {
 	defer l.Close()
 	lie := func(c net.Conn, how int) {
 		ctx := context.Background()
-		far := remote.Answer(c, "near", wire.Options{})
+		far := remote.New(c, "near", wire.Options{})
 		far.Put(ctx, remote.KindChallenge, map[string][]byte{"nonce": make([]byte, 32)})
 		var in struct{ Name string }
 		if far.Take(ctx, remote.KindLogin, &in) != nil {

@@ -172,7 +172,7 @@ func (s *Server) admit(ctx context.Context, c net.Conn, plain bool) (_ *remote.L
 	}
 	o := s.Wire
 	o.Starter, o.Unknown, o.Admission = false, true, max(s.Admission-time.Since(begin), time.Millisecond)
-	l := remote.Answer(c, c.RemoteAddr().String(), o)
+	l := remote.New(c, c.RemoteAddr().String(), o)
 	if len(p.Secrets) == 0 {
 		l.Trust()
 		return l, g, nil

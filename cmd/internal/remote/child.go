@@ -56,7 +56,7 @@ func (c Command) Run(o wire.Options) (*Link, error) {
 		}
 	}
 	o.Starter = true
-	l := New(wire.New(p.stream, o), strings.Join(c.Argv, " "))
+	l := New(p.stream, strings.Join(c.Argv, " "), o)
 	l.ended = p.end
 	return l, nil
 }

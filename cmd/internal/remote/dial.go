@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -31,10 +30,5 @@ func Dial(ctx context.Context, address string, secure func(context.Context, net.
 		c = s
 	}
 	o.Starter = true
-	return New(wire.New(c, o), address), nil
-}
-
-// Answer makes the far end's link over a stream.
-func Answer(rw io.ReadWriteCloser, name string, o wire.Options) *Link {
-	return New(wire.New(rw, o), name)
+	return New(c, address, o), nil
 }

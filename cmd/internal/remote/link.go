@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unicode"
 
 	"dsync/changelog"
@@ -49,10 +50,24 @@ type Link struct {
 	hops     atomic.Int32 // of the packets that came, the most
 	greeting []byte       // what the far end has to show; nil: nothing, or it did
 	ended    func() error // waits for the child; nil: there is none
+
+	timeout time.Duration
+	notices int                   // that came in this run
+	waits   atomic.Int32          // goroutines that wait for the other end
+	idle    atomic.Pointer[error] // why this end gave up
 }
 
-// New makes a link of a connection.
-func New(c *wire.Conn, name string) *Link { return &Link{c: c, Name: name} }
+// limits are what a link takes of an end that is known. A packet is taken apart into
+// values that are up to ten times its size.
+var limits = wire.Limits{Packet: 64 << 20}
+
+// New makes a link over a stream.
+func New(rw io.ReadWriteCloser, name string, o wire.Options) *Link {
+	if o.Limits == (wire.Limits{}) {
+		o.Limits = limits
+	}
+	return &Link{c: wire.New(rw, o), Name: name, timeout: o.Timeout}
+}
 
 // Put sends one value as JSON.
 func (l *Link) Put(ctx context.Context, k Kind, v any) error {
@@ -85,6 +100,7 @@ func (e *LostError) Unwrap() error { return e.Err }
 // lost marks an error of the connection, if it is that alone: not one of ctx, nor one
 // that the other end told.
 func (l *Link) lost(ctx context.Context, err error) error {
+	err = l.cause(err)
 	var told *wire.Error
 	if err == nil || ctx.Err() != nil || errors.As(err, &told) {
 		return err
@@ -124,7 +140,7 @@ func (l *Link) Take(ctx context.Context, k Kind, v any) error {
 // take waits for a packet of a kind; notices that come before are passed on.
 func (l *Link) take(ctx context.Context, k Kind) ([]byte, error) {
 	for {
-		got, b, err := l.c.Receive(ctx)
+		got, b, err := l.receive(ctx)
 		if err != nil {
 			return nil, l.lost(ctx, err)
 		}
@@ -149,6 +165,9 @@ func (l *Link) take(ctx context.Context, k Kind) ([]byte, error) {
 		case Kind(got) == KindChallenge:
 			return nil, fmt.Errorf("%s: %w: the far end asks for a secret, and connect.secret_file names none", l.Name, ErrLogin)
 		case Kind(got) == KindNotice:
+			if l.notices++; l.notices > maxNotices {
+				return nil, fmt.Errorf("%s: %w: more than %d notices", l.Name, ErrUnexpected, maxNotices)
+			}
 			l.note(b)
 		default:
 			return nil, fmt.Errorf("%s: %w: kind %d, want %d", l.Name, ErrUnexpected, got, k)
@@ -198,13 +217,21 @@ func (f frames) Send(ctx context.Context, b []byte) error {
 func (f frames) Receive(ctx context.Context) ([]byte, error) { return f.l.take(ctx, KindFrame) }
 
 // Bodies are the other end's messages.
-func (l *Link) Bodies() replay.Bodies { return bodies{l.c.Bodies()} }
+func (l *Link) Bodies() replay.Bodies { return bodies{l, l.c.Bodies()} }
 
-type bodies struct{ b *wire.Bodies }
+type bodies struct {
+	l *Link
+	b *wire.Bodies
+}
 
 // Open implements replay.Bodies.
 func (x bodies) Open(ctx context.Context, id changelog.Dot) (io.ReadCloser, string, error) {
-	return x.b.Open(ctx, changelog.AppendDot(nil, id))
+	defer x.l.waiting()()
+	r, key, err := x.b.Open(ctx, changelog.AppendDot(nil, id))
+	if err != nil {
+		return nil, "", x.l.cause(err)
+	}
+	return watched{r, x.l}, key, nil
 }
 
 // Want implements replay.Wanter.
