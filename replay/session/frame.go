@@ -120,9 +120,10 @@ type Report struct {
 	Seen     changelog.Seen // after the run, joins left out
 }
 
-// Limits on what comes from the other end.
+// Limits on what comes from the other end. Taken apart a message, however short it
+// came, is some 400 bytes, and a node too: so a frame is at most about 1 GB.
 const (
-	maxMessages = 1 << 26
+	maxMessages = 1 << 21
 	maxEntry    = 1 << 20
 	maxNodes    = 1 << 20
 	maxRun      = 1 << 16

@@ -57,15 +57,8 @@ type Link struct {
 	idle    atomic.Pointer[error] // why this end gave up
 }
 
-// limits are what a link takes of an end that is known. A packet is taken apart into
-// values that are up to ten times its size.
-var limits = wire.Limits{Packet: 64 << 20}
-
 // New makes a link over a stream.
 func New(rw io.ReadWriteCloser, name string, o wire.Options) *Link {
-	if o.Limits == (wire.Limits{}) {
-		o.Limits = limits
-	}
 	return &Link{c: wire.New(rw, o), Name: name, timeout: o.Timeout}
 }
 
