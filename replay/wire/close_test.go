@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"dsync/changelog/pack"
 	"dsync/replay/wire"
 	"dsync/replay/wire/wiretest"
 )
@@ -120,7 +122,7 @@ func TestRaw(t *testing.T) {
 			`> packet 1 first,last 6/6$`,
 			`> packet 16 first,last 10/10 "to be\\nseen"$`,
 			`< packet 17 first,last(,zstd)? 1000/\d+ "(long ){102}lo"\.\.\.$`,
-			`> ask 1 now 6/6 "\\x91\\xc4\\x03100"$`,
+			`> ask 1 now 6/6 \[x313030\]$`,
 			`< body 1 first,last \d+/\d+$`,
 			`> body 1 first,last \d+/\d+$`,
 			`> end 0 - 0/0$`,
@@ -154,3 +156,37 @@ func TestRaw(t *testing.T) {
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+// The raw log shows msgpack as its values, and anything else quoted.
+func TestReadable(t *testing.T) {
+	list := pack.Array(nil, 5)
+	list = pack.String(pack.Int(pack.Uint(list, uint64(300)), -5), "a\x1b")
+	list = pack.Bytes(pack.Bool(list, true), pack.Uint(pack.Array(nil, 1), uint8(7)))
+	long := pack.Array(nil, 1000)
+	for range 1000 {
+		long = pack.Uint(long, uint8(9))
+	}
+	deep := bytes.Repeat([]byte{0x91}, 100)
+	for _, c := range []struct {
+		payload []byte
+		part    bool
+		want    string
+	}{
+		{list, false, `[300 -5 "a\x1b" true <[7]>]`},
+		{append(bytes.Clone(list), 1), false, `[300 -5 "a\x1b" true <[7]>] 1`},
+		{pack.Bytes(pack.Array(nil, 1), []byte{0x91}), false, "[x91]"},
+		{pack.Bytes(pack.Array(nil, 1), []byte{0x92, 1}), false, "[x9201]"},
+		{list[:7], true, "[300 -5 ..."},
+		{list[:7], false, `"\x95\xcd\x01,\xfb\xa2a"`},
+		{[]byte("plain text"), false, `"plain text"`},
+		{[]byte("\xc1"), false, `"\xc1"`},
+		{deep, false, strconv.QuoteToASCII(string(deep))},
+	} {
+		if got := wire.Readable(c.payload, c.part); got != c.want {
+			t.Errorf("%x: %s, want %s", c.payload, got, c.want)
+		}
+	}
+	if got := wire.Readable(long, false); !strings.HasPrefix(got, "[9 9 9") || !strings.HasSuffix(got, "...") || len(got) > 520 {
+		t.Errorf("a long one: %s", got)
+	}
+}

@@ -42,5 +42,8 @@ func AppendPreamble(b []byte, starter, unknown bool) []byte {
 // Squeeze compresses.
 func Squeeze(b []byte) []byte { return squeeze(nil, b) }
 
+// Readable is what the raw log shows of a payload.
+func Readable(payload []byte, part bool) string { return string(appendReadable(nil, payload, part)) }
+
 // Expand unpacks.
 func Expand(room, b []byte) ([]byte, error) { return expand(room, b) }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +94,18 @@ func resealed(b []byte) []byte {
 		out = append(out, wire.Reseal(bytes.Clone(b[:n]), number)...)
 		b = b[n:]
 	}
+}
+
+// What the raw log shows is short and printable, whatever the payload.
+func FuzzReadable(f *testing.F) {
+	f.Add(numbers(1, 2, 300), true)
+	f.Add(asks("1", "\x91\x01"), false)
+	f.Fuzz(func(t *testing.T, b []byte, part bool) {
+		s := wire.Readable(b, part)
+		if len(s) > 4*512+5 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("%d bytes: %s", len(s), s)
+		}
+	})
 }
 
 // The decoder of compressed frames keeps to what it is given room for, whatever a

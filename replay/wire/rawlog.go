@@ -3,7 +3,6 @@ package wire
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -21,11 +20,11 @@ type rawLog struct {
 }
 
 // line writes one frame: time, direction (> sent, < came), type, stream (of a packet
-// its kind), flags, length of the payload unpacked and on the stream, and what it
-// says: its first 512 bytes, quoted as Go does. Packets of kinds below 16 are private,
-// and bodies are mail: of them nothing is shown.
+// its kind), flags, length of the payload unpacked and on the stream, and about the
+// first 512 bytes of what it says (appendReadable); of a packet in parts its first part.
+// Packets of kinds below 16 are private, and bodies are mail: of them nothing is shown.
 //
-//	2026-11-25T21:50:01.123456Z > packet 16 first,last 143/120 "\x92\x01..."
+//	2026-11-25T21:50:01.123456Z > packet 16 first,last 143/120 [1 [7 "INBOX" x00ff]]
 func (l *rawLog) line(sent bool, f *frame, onWire int) {
 	if l.w == nil {
 		return
@@ -51,11 +50,8 @@ func (l *rawLog) line(sent bool, f *frame, onWire int) {
 	case frameBody:
 		show = nil
 	}
-	if len(show) > 0 {
-		b = strconv.AppendQuoteToASCII(append(b, ' '), string(show[:min(len(show), rawPayload)]))
-		if len(show) > rawPayload {
-			b = append(b, "..."...)
-		}
+	if len(show) > 0 && f.kind != framePacket || f.has(flagFirst) && len(show) > 0 {
+		b = appendReadable(append(b, ' '), show, f.kind == framePacket && !f.has(flagLast))
 	}
 	b = append(b, '\n')
 	l.buf = b[:0]
