@@ -63,6 +63,12 @@ func receivedOf(token string) time.Time {
 	return time.Unix(1500000000+n, 0).UTC()
 }
 
+// receivedAt is when a delivery was received: one content at each replica at another
+// time, even or odd alike.
+func receivedAt(o pure.Op) time.Time {
+	return receivedOf(o.Arg).Add(time.Duration(2*o.R) * time.Second)
+}
+
 // message is one row of a listing.
 type message struct {
 	store.Message

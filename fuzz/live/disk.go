@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"dsync/fuzz/pure"
 	"dsync/store"
@@ -184,13 +185,12 @@ func (a *diskAccount) inUse(base string) bool {
 	return found
 }
 
-func (a *diskAccount) deliver(n store.Name, token string, seen bool) error {
+func (a *diskAccount) deliver(n store.Name, token string, when time.Time, seen bool) error {
 	base := a.fresh(guidOf(token))
 	tmp := filepath.Join(a.dir(n), "tmp", base)
 	if err := os.WriteFile(tmp, bodyOf(token), 0o600); err != nil {
 		return err
 	}
-	when := receivedOf(token)
 	if err := os.Chtimes(tmp, when, when); err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (a *diskAccount) do(o pure.Op) ([]string, error) {
 	list := filepath.Join(a.dir(o.Path), "dovecot-uidlist")
 	switch o.Verb {
 	case pure.Append:
-		return []string{o.Arg}, a.deliver(o.Path, o.Arg, len(o.Arg)%2 == 0)
+		return []string{o.Arg}, a.deliver(o.Path, o.Arg, receivedAt(o), len(o.Arg)%2 == 0)
 	case pure.DeleteBox:
 		return a.remove(o.Path)
 	case pure.ResetUIDs:

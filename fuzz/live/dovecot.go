@@ -79,7 +79,7 @@ func (a *dovecotAccount) do(o pure.Op) ([]string, error) {
 	}
 	switch o.Verb {
 	case pure.Append:
-		_, err = c.Append(box, bodyOf(o.Arg), receivedOf(o.Arg))
+		_, err = c.Append(box, bodyOf(o.Arg), receivedAt(o))
 		tokens = []string{o.Arg}
 	case pure.CreateBox:
 		err = c.Create(box)

@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"dsync/fuzz/dovecot"
@@ -64,22 +63,7 @@ func (a *Account) Deliver(n store.Name, token string, received time.Time) error 
 		if !x.has(n) {
 			return nil
 		}
-		var before, after []file
-		if before, err = x.files(n); err == nil {
-			err = x.deliver(n, token, false)
-		}
-		if err == nil {
-			after, err = x.files(n)
-		}
-		had := map[string]bool{}
-		for _, f := range before {
-			had[f.path] = true
-		}
-		for _, f := range after {
-			if err == nil && !had[f.path] {
-				err = os.Chtimes(f.path, received, received)
-			}
-		}
+		err = x.deliver(n, token, received, false)
 	default:
 		err = fmt.Errorf("account %T", a.a)
 	}

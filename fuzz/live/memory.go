@@ -74,7 +74,7 @@ func (a *memAccount) do(o pure.Op) ([]string, error) {
 	var touched []string
 	switch o.Verb {
 	case pure.Append:
-		_, err = c.DeliverGUID(o.Path, store.GUID(guidOf(o.Arg)), bodyOf(o.Arg), 0, nil, receivedOf(o.Arg))
+		_, err = c.DeliverGUID(o.Path, store.GUID(guidOf(o.Arg)), bodyOf(o.Arg), 0, nil, receivedAt(o))
 		touched = []string{o.Arg}
 	case pure.Copy, pure.Move, pure.Expunge, pure.Flag, pure.Unflag, pure.Keyword, pure.Unkeyword:
 		return a.doMessage(c, o)

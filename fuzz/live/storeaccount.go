@@ -100,7 +100,7 @@ func (a *storeAccount) do(o pure.Op) ([]string, error) {
 	switch o.Verb {
 	case pure.Append:
 		body := bodyOf(o.Arg)
-		return nil, a.bring(o.Path, store.NewMessage{Content: store.Content{GUID: store.GUID(guidOf(o.Arg))}, Received: receivedOf(o.Arg)}, bytes.NewReader(body))
+		return nil, a.bring(o.Path, store.NewMessage{Content: store.Content{GUID: store.GUID(guidOf(o.Arg))}, Received: receivedAt(o)}, bytes.NewReader(body))
 	case pure.DeleteBox:
 		return nil, a.remove(o.Path)
 	case pure.SetAttr:
