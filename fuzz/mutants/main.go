@@ -1,7 +1,7 @@
 // Command mutants breaks a copy of the sources in one place at a time and asks which
 // ring of tests notices: the test of the tests.
 //
-//	go run ./fuzz/mutants [-all] [-only PART] [-j N] [-root DIR]
+//	go run ./fuzz/mutants [-all] [-only PART] [-ring NAME] [-j N] [-root DIR]
 //
 // # Contract
 //
@@ -36,12 +36,13 @@ import (
 func main() {
 	all := flag.Bool("all", false, "try every ring, also after one that caught")
 	only := flag.String("only", "", "mutants whose name or file has this `part` alone")
+	name := flag.String("ring", "", "this `ring` alone")
 	jobs := flag.Int("j", 2, "mutants at a time")
 	root := flag.String("root", ".", "the sources")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	missed, err := run(ctx, *root, chosen(*only), *jobs, *all)
+	missed, err := run(ctx, *root, chosen(*only), *name, *jobs, *all)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(2)
@@ -62,7 +63,7 @@ func chosen(part string) (out []mutant) {
 
 // run tries the mutants, each in one of a few copies of the sources, prints the
 // table, and gives the number of those that were missed.
-func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (missed int, err error) {
+func run(ctx context.Context, root string, ms []mutant, ring string, jobs int, all bool) (missed int, err error) {
 	base := ""
 	if i, err := os.Stat("/dev/shm"); err == nil && i.IsDir() {
 		base = "/dev/shm" // a disk's syncs are most of the time of some rings
@@ -89,7 +90,7 @@ func run(ctx context.Context, root string, ms []mutant, jobs int, all bool) (mis
 		t := <-trees
 		wg.Go(func() {
 			defer func() { trees <- t }()
-			rows[i], errs[i] = try(ctx, t, sound, m, all)
+			rows[i], errs[i] = try(ctx, t, sound, m, ring, all)
 			fmt.Fprintf(os.Stderr, "%d/%d %s: %s\n", i+1, len(ms), m.name, rows[i].short())
 			if errs[i] != nil {
 				fmt.Fprintln(os.Stderr, errs[i])
@@ -134,10 +135,13 @@ func (s *sound) check(ctx context.Context, t tree, r ring) error {
 	return err
 }
 
-// try applies one mutant and runs the rings.
-func try(ctx context.Context, t tree, s *sound, m mutant, all bool) (row, error) {
+// try applies one mutant and runs the rings, or the one that is named.
+func try(ctx context.Context, t tree, s *sound, m mutant, only string, all bool) (row, error) {
 	r := row{mutant: m}
 	for _, g := range m.rings() {
+		if only != "" && g.name != only {
+			continue
+		}
 		if err := s.check(ctx, t, g); err != nil {
 			return r, err
 		}
