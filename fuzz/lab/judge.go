@@ -27,6 +27,7 @@ type judge struct {
 	paths  map[string][]store.Name // that a mailbox had, anywhere
 	apart  []bool                  // the replica heard from one whose log was lost: one message may count as two
 	older  []bool                  // the mail is from before what the log knows, and no whole run has ended well since
+	halted []bool                  // its end of the last run died, or could not write
 	uids   []map[uidKey]string
 	nexts  []map[boxKey]uint32
 	holds  []map[boxKey]string // GUID that a path had under a UIDVALIDITY
@@ -51,6 +52,7 @@ func newJudge(names []string, m *Metrics) *judge {
 		j.loose = append(j.loose, map[string]bool{})
 		j.apart = append(j.apart, false)
 		j.older = append(j.older, false)
+		j.halted = append(j.halted, false)
 		j.copied = append(j.copied, map[string]int{})
 		j.fewer = append(j.fewer, false)
 		j.uids = append(j.uids, map[uidKey]string{})
@@ -255,6 +257,9 @@ func (j *judge) run(s scenario.Step, r [2]int, before, after [2]*scenario.Listin
 		j.noted(v.now[i])
 	}
 	j.spread(r[0], r[1])
+	for i, name := range []string{s.At, s.With} {
+		j.halted[r[i]] = s.Run != nil && (s.Run.Crash == name || s.Run.Crash == scenario.AllReplicas || s.Run.Full == name)
+	}
 	return v.broken
 }
 
