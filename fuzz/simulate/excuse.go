@@ -21,7 +21,22 @@ var exceptions = []exception{{
 		return w.does(scenario.Restore) && strings.Contains(f.Text, "was left out and changed: ") && strings.Count(f.Text, " uidnext ") == 2 && !strings.Contains(f.Text, "; ")
 	},
 	says: "a store older than its log is brought up to its UIDNEXT outside of the filter, too",
+}, {
+	laws: []string{"P11"},
+	when: func(w *Outcome, f lab.Finding) bool {
+		at, rest, _ := strings.Cut(f.Text, ": ")
+		return strings.HasSuffix(strings.SplitN(rest, ": ", 2)[0], " are gone and not listed as vanished") && w.lowered(at)
+	},
+	says: "a client lowered a UIDVALIDITY, and the higher one came back",
 }}
+
+// lowered reports whether a client lowers a UIDVALIDITY at a replica.
+func (w *Outcome) lowered(at string) bool {
+	does := func(s scenario.Step) bool { return s.Verb == scenario.UIDValidity && s.Value == "down" && s.At == at }
+	return slices.ContainsFunc(w.Scenario.Steps, func(s scenario.Step) bool {
+		return does(s) || s.Run != nil && slices.ContainsFunc(s.Run.During, func(m scenario.Meanwhile) bool { return does(m.Step) })
+	})
+}
 
 // does reports whether the world's history has a step of a kind.
 func (w *Outcome) does(v scenario.Verb) bool {
