@@ -452,6 +452,9 @@ func (p *Player) finish(ctx context.Context, b *Box, batch *logdb.Batch, events 
 	if look, err := p.Store.MailboxLook(ctx, b.Path); err == nil {
 		row.UIDPrint = look.Print
 	}
+	if p.doubt[b] && b.Numbers {
+		row.UIDPrint = nil // what should have gone may have got a UID of the store's
+	}
 	p.dirty[b] = true
 	for x := range p.dirty {
 		p.putRow(batch, x)
