@@ -146,10 +146,20 @@ func (r *syncRun) checkVaries(first string) error {
 	if absent := (*location.Missing)(nil); errors.As(err, &absent) {
 		return asked(err)
 	}
+	if err == nil && far.Remote() && far.Address == "" && far.Prefix == "" && r.sameForAll() {
+		return usagef("the command %q is the same for every user, so that all would share one account; write %%u where the name belongs", strings.Join(far.Argv, " "))
+	}
 	if words := strings.Join(r.words, " "); !far.Remote() && !location.Varies(words) {
 		return usagef("the destination %s is the same for every user; write %%u where the name belongs", words)
 	}
 	return nil
+}
+
+// sameForAll reports whether a command leads to one place whoever the user is.
+func (r *syncRun) sameForAll() bool {
+	a, errA := r.target(r.words, &location.Vars{User: "a@a", Home: func() (string, error) { return "/a", nil }})
+	b, errB := r.target(r.words, &location.Vars{User: "b@b", Home: func() (string, error) { return "/b", nil }})
+	return errA == nil && errB == nil && slices.Equal(a.Argv, b.Argv)
 }
 
 // ready looks a user up, and refuses an account that belongs to another: names that

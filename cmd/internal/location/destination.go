@@ -75,7 +75,7 @@ func Destination(words []string, v *Vars, remoteCmd, port string) (Target, error
 		if scheme(word) != "" {
 			return Target{}, fmt.Errorf("destination %q is followed by %q: options stand before the destination", word, words[1])
 		}
-		return Target{Argv: words, Text: strings.Join(words, " ")}, nil
+		return commandTarget(words, v)
 	}
 	sch, rest, _ := strings.Cut(word, ":")
 	switch {
@@ -86,7 +86,7 @@ func Destination(words []string, v *Vars, remoteCmd, port string) (Target, error
 	case scheme(word) != "" || word == "":
 	case strings.ContainsAny(word, " \t"):
 		if dir, err := expandPath(word, v); err != nil || !isDir(dir) {
-			return Target{Argv: strings.Fields(word), Text: word}, nil
+			return commandTarget(strings.Fields(word), v)
 		}
 	case isHost(word):
 		if isDir(word) {
@@ -125,6 +125,9 @@ func remoteTarget(prefix bool, where string, v *Vars, command string) (Target, e
 		if login == "" && strings.Contains(word, "%{login}") {
 			continue
 		}
+		if err := shellSafe(word, v); err != nil {
+			return Target{}, fmt.Errorf("the remote command %q: %w", command, err)
+		}
 		word = strings.NewReplacer("%{login}", escapePercent(login), "%{host}", escapePercent(strings.Trim(host, "[]"))).Replace(word)
 		word, err := Expand(word, v)
 		if err != nil {
@@ -136,6 +139,48 @@ func remoteTarget(prefix bool, where string, v *Vars, command string) (Target, e
 		return Target{}, fmt.Errorf("the remote command is empty")
 	}
 	return t, nil
+}
+
+// commandTarget is a command line: %u, %n, %d and %h stand in it for the user, and
+// nothing else is changed.
+func commandTarget(words []string, v *Vars) (Target, error) {
+	t := Target{Text: strings.Join(words, " ")}
+	for _, word := range words {
+		if err := shellSafe(word, v); err != nil {
+			return Target{}, fmt.Errorf("the command %q: %w", t.Text, err)
+		}
+		for _, name := range []string{"%u", "%n", "%d", "%h"} {
+			if !strings.Contains(word, name) {
+				continue
+			}
+			value, err := Expand(name, v)
+			if err != nil {
+				return Target{}, fmt.Errorf("the command %q: %w", t.Text, err)
+			}
+			word = strings.ReplaceAll(word, name, value)
+		}
+		t.Argv = append(t.Argv, word)
+	}
+	return t, nil
+}
+
+// shellSafe refuses a user's name in a word that a shell may come to read: ssh gives
+// its words to one at the far end.
+func shellSafe(word string, v *Vars) error {
+	if v == nil || !strings.Contains(strings.ReplaceAll(strings.ReplaceAll(word, "%{login}", ""), "%{host}", ""), "%") {
+		return nil
+	}
+	for _, c := range v.User {
+		switch {
+		case c >= 0x80, 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.ContainsRune("@._+=,:-", c):
+		default:
+			return fmt.Errorf("%w: %q holds %q, which a shell at the far end might take for a command; use tcps: or remoteprefix: for this user", ErrNoUser, v.User, c)
+		}
+	}
+	if strings.HasPrefix(v.User, "-") {
+		return fmt.Errorf("%w: %q begins like an option", ErrNoUser, v.User)
+	}
+	return nil
 }
 
 func escapePercent(s string) string { return strings.ReplaceAll(s, "%", "%%") }

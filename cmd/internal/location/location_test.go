@@ -151,3 +151,43 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A user's name never becomes a command of a shell at the far end, nor an option.
+func TestRemoteNames(t *testing.T) {
+	const command = "ssh -l%{login} %{host} dsync server -u%u"
+	target := func(user string, words ...string) (Target, error) {
+		return Destination(words, &Vars{User: user}, command, "4711")
+	}
+	for _, user := range []string{"x;reboot", "$(id)", "a b", "`id`", "a|b", "a&b", "a'b", `a"b`, "a>b", "a\\b", "*", "-oProxyCommand=x"} {
+		for _, words := range [][]string{{"remote:host"}, {"ssh", "host", "dsync", "server", "-u", "%u"}, {"ssh host dsync server -u %u"}} {
+			if got, err := target(user, words...); !errors.Is(err, ErrNoUser) {
+				t.Errorf("%q, %q: %+v, %v; want ErrNoUser", user, words, got, err)
+			}
+		}
+		if _, err := target(user, "tcps:host"); err != nil {
+			t.Errorf("%q by tcps: %v", user, err)
+		}
+	}
+	for want, words := range map[string][]string{
+		"ssh -lann host dsync server -uAnn@Example.org":      {"remote:ann@host"},
+		"ssh host dsync server -uAnn@Example.org":            {"host"},
+		"ssh host dsync server -u Ann@Example.org 100%":      {"ssh", "host", "dsync", "server", "-u", "%u", "100%"},
+		"ssh host dsync server -u Ann of Example.org":        {"ssh host dsync server -u %n of %d"},
+		"ssh -i id_dsa.dovecot h doveadm dsync-server -uann": {"ssh", "-i", "id_dsa.dovecot", "h", "doveadm", "dsync-server", "-uann"},
+	} {
+		got, err := target("Ann@Example.org", words...)
+		if err != nil || strings.Join(got.Argv, " ") != want {
+			t.Errorf("%q: %q, %v; want %q", words, got.Argv, err, want)
+		}
+	}
+	for text, want := range map[string]string{"tcp:h": "h:4711", "tcps:h:99": "h:99", "tcps:[::1]:99": "[::1]:99", "tcp:[::1]": "[::1]:4711"} {
+		if got, err := target("ann", text); err != nil || got.Address != want || got.TLS != strings.HasPrefix(text, "tcps") {
+			t.Errorf("%s: %+v, %v; want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"remote:", "remote:-x", "remote:-l@h", "remote:a/b", "tcp:", "tcp:h:0", "tcp:h:x", "tcp:::1", "tcps:a@h", "remote:h:22"} {
+		if got, err := target("ann", text); err == nil {
+			t.Errorf("%s: %+v; want an error", text, got)
+		}
+	}
+}
