@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"dsync/store"
@@ -23,6 +24,7 @@ const (
 	cacheSize    = 4 << 20
 	l0Compact    = 32 // Pebble counts a level of overlapping tables twice
 	l0Stop       = 64
+	filterBits   = 10 // a key: one in a hundred passes a filter in vain
 	lockPoll     = 20 * time.Millisecond
 	pidFile      = "dsync.pid"
 )
@@ -89,6 +91,9 @@ func (b *onPebble) options(o Options, l pebble.Logger) *pebble.Options {
 	// A run writes little, into one small table each; merged at Pebble's usual two
 	// of these, every second run would write the account's whole view anew.
 	opts.L0CompactionThreshold, opts.L0StopWritesThreshold = l0Compact, l0Stop
+	// So there may be many such tables, each with keys of all accounts: a value is not
+	// looked for in those that a filter says it is not in.
+	opts.Levels[0].FilterPolicy = bloom.FilterPolicy(filterBits)
 	// Whoever reads a damaged table is told; that is not the end of the process.
 	opts.EventListener = &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) {}}
 	return opts
