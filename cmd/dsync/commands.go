@@ -71,6 +71,15 @@ func commands() []*command {
 			exits: []exitLine{{"0", "the near end was answered; with --listen: ended by SIGTERM or SIGINT"}},
 		},
 		{
+			name: "serve", run: runServe,
+			summary: "hold the change log, and do the work of other dsync processes",
+			about: []string{
+				"Opens the change log and stays. Other commands of the same user that find it open (sync, backup, plan, server) hand their work over, wait, and print what came of it; so does one with -S, whatever its change log is. Without a serve each process that opens the change log does the same for others as long as it runs.",
+				"SIGTERM ends it: runs under way end as by SIGINT, and their commands with 75. SIGHUP has the configuration read anew. systemd is told how it stands; --units prints units. The settings serve.* name one more socket, and a local address for /metrics and /healthz. --listen is that of server.",
+			},
+			exits: []exitLine{{"0", "ended by SIGTERM or SIGINT"}},
+		},
+		{
 			name: "plan", words: "DESTINATION", max: -1, run: runSync,
 			summary: "show what a sync would do, and by which rule",
 			about:   []string{"Takes the options of sync and changes nothing. Each step is one line, with the rule that decided it and the reason."},
@@ -152,7 +161,6 @@ var allExits = []exitLine{
 
 // absent are commands of the manual and the design that are not built.
 var absent = map[string]string{
-	"serve":   "the command serve (continuous replication) is",
 	"restore": "the command restore (undo from the log) is",
 }
 

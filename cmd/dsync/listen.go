@@ -15,31 +15,47 @@ import (
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/listen"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/owner"
 	"dsync/cmd/internal/remote"
 )
 
 // runListen is the far end of many near ends, on the network.
 func runListen(ctx context.Context, p *program, c *call) (int, error) {
+	if c.socket != "" {
+		return 0, usagef("--listen and -S exclude each other: who listens does the work itself")
+	}
+	logs := &logs{ctx: ctx, share: p.shareLog}
+	defer logs.close()
+	answer, err := p.listening(c, logs)
+	if err != nil {
+		return 0, err
+	}
+	answer(ctx)
+	p.msg.print(engine.Info, "stopped listening")
+	return engine.ExitOK, nil
+}
+
+// listening opens the addresses of --listen. answer takes connections until its context
+// ends, and must be called.
+func (p *program) listening(c *call, logs *logs) (answer func(context.Context), err error) {
 	if c.user != "" {
-		return 0, usagef("--listen and -u exclude each other: near ends name the user, and listen.users says who may touch whose mail")
+		return nil, usagef("--listen and -u exclude each other: near ends name the user, and listen.users says who may touch whose mail")
 	}
 	house, err := p.openHouse(c)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	o, err := c.wireOptions()
+	raw, err := c.rawLog()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	var now atomic.Pointer[openHouse]
 	now.Store(house)
 	ls, err := house.listen(c.listen)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer p.rereads(c, &now)()
-	logs := &logs{open: p.calls.open}
-	defer logs.close()
+	logs.keep = !location.Varies(house.set.Get(config.ChangeLog))
 	s := &listen.Server{
 		Policy: func() *listen.Policy { return now.Load().policy },
 		Serve: func(ctx context.Context, l *remote.Link, g *listen.Guest) error {
@@ -52,14 +68,15 @@ func runListen(ctx context.Context, p *program, c *call) (int, error) {
 			}
 			p.msg.print(level, line)
 		},
-		Wire: o,
+		Wire: owner.LinkOptions{Timeout: c.timeout, Raw: raw}.Wire(),
 	}
 	for _, l := range ls {
 		p.msg.printf(engine.Info, "listening on %s%s", l.Addr(), map[bool]string{true: " without TLS"}[l.Plain])
 	}
-	s.Run(ctx, ls...)
-	p.msg.print(engine.Info, "stopped listening")
-	return engine.ExitOK, nil
+	return func(ctx context.Context) {
+		defer p.rereads(c, &now)()
+		s.Run(ctx, ls...)
+	}, nil
 }
 
 // rereads has the configuration read anew at each SIGHUP; what is no good changes
@@ -214,7 +231,7 @@ func (h *openHouse) local(g *listen.Guest, logs *logs) engine.Local {
 			return o, nil, engine.Fail(exitOf(err), err)
 		}
 		done := func() {}
-		if o.DB, done, err = logs.use(ctx, o.ChangeLog, lockWait(h.values, h.set), o.Fatal); err != nil {
+		if o.DB, done, err = logs.use(ctx, &o, lockWait(h.values, h.set)); err != nil {
 			return o, nil, err
 		}
 		o.User, o.Far, o.SpaceAt, o.Notice = m.name, near.String(), m.spaceAt, m.say.print

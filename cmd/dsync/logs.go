@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dsync/changelog/logdb"
+	"dsync/cmd/internal/engine"
 )
 
 // linger is how long a change log that nobody uses stays open: runs that follow one
@@ -14,7 +15,9 @@ const linger = 2 * time.Second
 
 // logs are the change logs that runs under way share.
 type logs struct {
-	open func(ctx context.Context, dir string, wait time.Duration, fatal func(int, error)) (*logdb.DB, error)
+	ctx   context.Context // of what other processes hand over
+	share func(context.Context, *engine.Options) changeLog
+	keep  bool // what is open stays open: other processes hand their work to this one
 
 	mu  sync.Mutex
 	all map[string]*openLog
@@ -23,20 +26,22 @@ type logs struct {
 // openLog is one of them. Its fields are guarded by turn.
 type openLog struct {
 	turn  chan struct{} // has one place
-	db    *logdb.DB
+	keep  bool
+	log   changeLog // nil: not open
 	users int
 	since int // counts uses, so that an old timer closes nothing
 }
 
 // use opens the change log of a directory, or takes part in it; done gives it back.
-func (g *logs) use(ctx context.Context, dir string, wait time.Duration, fatal func(int, error)) (*logdb.DB, func(), error) {
+func (g *logs) use(ctx context.Context, o *engine.Options, wait time.Duration) (*logdb.DB, func(), error) {
+	dir := o.ChangeLog
 	g.mu.Lock()
 	if g.all == nil {
 		g.all = map[string]*openLog{}
 	}
 	l := g.all[dir]
 	if l == nil {
-		l = &openLog{turn: make(chan struct{}, 1)}
+		l = &openLog{turn: make(chan struct{}, 1), keep: g.keep}
 		g.all[dir] = l
 	}
 	g.mu.Unlock()
@@ -46,16 +51,16 @@ func (g *logs) use(ctx context.Context, dir string, wait time.Duration, fatal fu
 		return nil, nil, ctx.Err()
 	}
 	defer func() { <-l.turn }()
-	if l.db == nil {
-		db, err := g.open(ctx, dir, wait, fatal)
-		if err != nil {
-			return nil, nil, err
-		}
-		l.db = db
+	if l.log == nil {
+		l.log = g.share(g.ctx, o)
+	}
+	db, err := l.log.Owner(ctx, wait)
+	if err != nil {
+		return nil, nil, err
 	}
 	l.users++
 	l.since++
-	return l.db, l.leave, nil
+	return db, l.leave, nil
 }
 
 func (l *openLog) leave() {
@@ -63,13 +68,22 @@ func (l *openLog) leave() {
 	defer func() { <-l.turn }()
 	l.users--
 	since := l.since
-	if l.users > 0 {
-		return
+	if l.users == 0 && !l.keep {
+		l.shutLater(since)
 	}
+}
+
+// shutLater closes the change log when it was not used for a while, here or by others
+// through this process.
+func (l *openLog) shutLater(since int) {
 	time.AfterFunc(linger, func() {
 		l.turn <- struct{}{}
 		defer func() { <-l.turn }()
-		if l.users == 0 && l.since == since {
+		switch {
+		case l.users > 0 || l.since != since || l.log == nil:
+		case l.log.Guests() > 0:
+			l.shutLater(since)
+		default:
 			l.shut()
 		}
 	})
@@ -77,9 +91,9 @@ func (l *openLog) leave() {
 
 // shut closes the database. What was committed stands, whether or not it closes well.
 func (l *openLog) shut() {
-	if l.db != nil {
-		_ = l.db.Close()
-		l.db = nil
+	if l.log != nil {
+		_ = l.log.Close()
+		l.log = nil
 	}
 }
 

@@ -13,17 +13,24 @@ import (
 	"syscall"
 	"time"
 
-	"dsync/changelog/logdb"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
 	"dsync/cmd/internal/opener"
+	"dsync/cmd/internal/owner"
 	"dsync/cmd/internal/progress"
+	"dsync/cmd/internal/remote"
 	"dsync/cmd/internal/userdb"
 	"dsync/store"
 )
 
 func main() {
 	debug.SetGCPercent(30) // memory before speed: what the heap holds is large, but few pointers
+	p := ofSystem()
+	os.Exit(p.main(p.signals(), os.Args[1:]))
+}
+
+// ofSystem is a call by the system.
+func ofSystem() *program {
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: os.Getuid(), etc: "/etc/dsync", cores: runtime.NumCPU(), homeOf: systemHome,
 		msg:   messages{w: os.Stderr},
@@ -33,7 +40,7 @@ func main() {
 		p.width = width
 		p.msg.colour = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
-	os.Exit(p.main(p.signals(), os.Args[1:]))
+	return p
 }
 
 // signals gives a context that the first SIGINT or SIGTERM cancels; the second
@@ -60,12 +67,13 @@ type calls struct {
 	modSeqs func(context.Context, engine.LogOptions) (engine.ModSeqs, error)
 	unshown func(context.Context, engine.LogOptions) (engine.Unshown, error)
 	look    func(location string, as *opener.As) (store.Store, error)
-	// open opens the change log for the runs of several users.
-	open func(ctx context.Context, dir string, wait time.Duration, fatal func(int, error)) (*logdb.DB, error)
+	// share makes the way to a change log that processes share.
+	share func(context.Context, owner.Setup) changeLog
 }
 
 var ofEngine = calls{run: engine.Run, log: engine.Log, check: engine.Check, modSeqs: engine.OpenModSeqs,
-	unshown: engine.ReadUnshown, look: opener.Look, open: engine.OpenChangeLog}
+	unshown: engine.ReadUnshown, look: opener.Look,
+	share: func(ctx context.Context, s owner.Setup) changeLog { return owner.New(ctx, s) }}
 
 // program is one call of dsync and all that it touches of the world.
 type program struct {
@@ -79,7 +87,7 @@ type program struct {
 	width  int                               // of the terminal at standard error; 0: none
 	msg    messages
 	calls  calls
-	stream func() (io.ReadWriteCloser, error) // where a server is talked to
+	stream func() (*remote.Stream, error) // where a server is talked to
 	last   lastLine
 }
 

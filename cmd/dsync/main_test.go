@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"dsync/changelog/logdb"
 	"dsync/cmd/internal/engine"
+	"dsync/cmd/internal/owner"
 	"dsync/cmd/internal/progress"
 )
 
@@ -31,6 +33,7 @@ func TestMain(m *testing.M) {
 	p := &program{
 		stdout: os.Stdout, env: os.Getenv, now: time.Now, uid: 1000, homeOf: systemHome, msg: messages{w: os.Stderr},
 	}
+	p.calls.share = shareNone
 	p.calls.run = func(ctx context.Context, o engine.Options) *engine.Report {
 		o.Notice(engine.Error, "waiting")
 		<-ctx.Done()
@@ -95,6 +98,7 @@ func run(t *testing.T, rep *engine.Report, args ...string) (exit int, stdout, st
 		stdout: &out, env: func(string) string { return "" }, now: time.Now, uid: 1000,
 		homeOf: func(string) (string, error) { return t.TempDir(), nil }, msg: messages{w: &errs},
 	}
+	p.calls.share = shareNone
 	p.calls.run = func(context.Context, engine.Options) *engine.Report { return rep }
 	exit = p.main(t.Context(), args)
 	return exit, out.String(), errs.String()
@@ -108,6 +112,7 @@ func TestOutputFull(t *testing.T) {
 	defer full.Close()
 	var errs bytes.Buffer
 	p := &program{stdout: full, env: func(string) string { return "" }, now: time.Now, uid: 1000, msg: messages{w: &errs}}
+	p.calls.share = shareNone
 	p.calls.run = func(context.Context, engine.Options) *engine.Report { return &engine.Report{State: "s"} }
 	exit := p.main(t.Context(), []string{"sync", "-o", "mail_location=maildir:/m/A", "-o", "changelog=/l", "maildir:/m/B"})
 	if exit != engine.ExitTemp || !strings.Contains(errs.String(), "standard output") {
@@ -287,3 +292,20 @@ func TestSpool(t *testing.T) {
 		}
 	}
 }
+
+// ownLog is a change log that nobody shares, and that is not opened.
+type ownLog struct {
+	s   owner.Setup
+	err error
+}
+
+func (l ownLog) Guests() int                                             { return 0 }
+func (l ownLog) Owner(context.Context, time.Duration) (*logdb.DB, error) { return nil, l.err }
+func (l ownLog) Ready(context.Context, time.Duration) error              { return l.err }
+func (l ownLog) Run(ctx context.Context, r *owner.Run) *engine.Report {
+	return l.s.Run(ctx, r.Options)
+}
+func (l ownLog) Far(context.Context, *owner.FarEnd) error { return l.err }
+func (l ownLog) Close() error                             { return nil }
+
+func shareNone(_ context.Context, s owner.Setup) changeLog { return ownLog{s, nil} }

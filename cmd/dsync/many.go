@@ -88,10 +88,10 @@ func (r *syncRun) everyUser(ctx context.Context) (int, error) {
 		}
 	}
 	c.members = make([]*member, len(c.items))
+	defer c.closeLog()
 	if err := c.shareLog(ctx); err != nil {
 		return 0, err
 	}
-	defer c.closeLog()
 	defer c.network.close()
 	debug.SetGCPercent(100) // many small heaps one after another: main's setting would sweep all the time
 	fleet.Run(ctx, len(c.items), fleet.Options{
@@ -111,7 +111,7 @@ func (c *company) jobCount() int {
 	return c.defaultJobs()
 }
 
-// shareLog opens the change log once for all, unless each user has one.
+// shareLog readies the one change log of all, unless each user has one.
 func (c *company) shareLog(ctx context.Context) (err error) {
 	if location.Varies(c.set.Get(config.ChangeLog)) {
 		return nil
@@ -120,16 +120,16 @@ func (c *company) shareLog(ctx context.Context) (err error) {
 	if b.ChangeLog, err = c.changeLog(c.set, c.program.vars("")); err != nil {
 		return err
 	}
-	b.DB, err = c.calls.open(ctx, b.ChangeLog, b.LockWait, b.Fatal)
-	return err
+	c.log = c.share(ctx, c.program, b)
+	return c.log.Ready(ctx, b.LockWait)
 }
 
 func (c *company) closeLog() {
-	if c.base.DB == nil {
+	if c.log == nil {
 		return
 	}
-	if err := c.base.DB.Close(); err != nil {
-		c.msg.printf(engine.Error, "close the change log: %v", err)
+	if err := c.log.Close(); err != nil {
+		c.msg.print(engine.Error, err.Error())
 	}
 }
 

@@ -23,8 +23,9 @@ type member struct {
 	entry *userdb.User // nil: there is no user database
 	vars  *location.Vars
 	say   voice
-	space *namespace // nil: mail_location
-	tried bool       // a run was made, and somebody held the account
+	space *namespace      // nil: mail_location
+	tried bool            // a run was made, and somebody held the account
+	to    location.Target // once options were asked for
 }
 
 // member looks a user up; "" is who runs the program, whom no database is asked about.
@@ -162,12 +163,12 @@ func (m *member) options() (engine.Options, error) {
 	if err != nil {
 		return o, err
 	}
-	if o.DB == nil {
+	if m.log == nil {
 		if o.ChangeLog, err = m.changeLog(m.set, m.vars); err != nil {
 			return o, err
 		}
 	}
-	o.Near, o.Far = near.String(), far.String()
+	m.to, o.Near, o.Far = far, near.String(), far.String()
 	if m.space != nil {
 		o.Namespace = m.space.name
 	}
@@ -215,8 +216,17 @@ func samePlace(a, b location.Location) bool {
 }
 
 // run makes the user's run. The report is never nil.
-func (m *member) run(ctx context.Context, o engine.Options) (rep *engine.Report) {
-	rep = m.calls.run(ctx, o)
+func (m *member) run(ctx context.Context, o engine.Options) *engine.Report {
+	log := m.log
+	if log == nil { // a change log of this user's
+		log = m.share(ctx, m.program, &o)
+		defer func() {
+			if err := log.Close(); err != nil {
+				m.say.print(engine.Error, err.Error())
+			}
+		}()
+	}
+	rep := log.Run(ctx, m.asking(o))
 	if m.dry && rep.Exit == engine.ExitOK && len(rep.Plan) > 0 {
 		rep.Exit = engine.ExitAgain
 	}

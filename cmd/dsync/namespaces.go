@@ -111,6 +111,18 @@ func (m *member) spaceAt(name string) (string, error) {
 	return "", engine.Fail(engine.ExitConfig, fmt.Errorf("this end has no namespace %s with a location", name))
 }
 
+// spacesAt is spaceAt as data, for another process. A namespace whose place cannot be
+// said is not in it.
+func (m *member) spacesAt() map[string]string {
+	out := map[string]string{}
+	for _, n := range m.namespaces(m.set) {
+		if at, err := m.spaceAt(n.name); err == nil {
+			out[n.name] = at
+		}
+	}
+	return out
+}
+
 // plain takes prefix and separator of the namespace off a name or mask as people
 // write it.
 func (m *member) plain(name string) string {

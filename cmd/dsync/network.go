@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
@@ -12,6 +13,9 @@ import (
 	"dsync/cmd/internal/remote"
 	"dsync/replay/wire"
 )
+
+// closeTime bounds how long the end of a connection is waited for.
+const closeTime = 5 * time.Second
 
 // network is the connections to servers on it. The users of one command line
 // share them: who is done leaves his to the next.

@@ -57,6 +57,8 @@ type values struct {
 	timeout time.Duration
 	rawlog  string
 	listen  []string
+	socket  string // of -S, absolute; "": none
+	units   bool
 
 	idle    []string // options that have nothing to do
 	missing error    // an option that is not built
@@ -182,10 +184,12 @@ var options = append([]*option{
 	{"P", "purge", "", "Nothing to do between Maildirs; accepted.", syncs, idle("-P")},
 	{"r", "rawlog", "FILE", "Append to this file, in readable form, what goes to and comes from the other end.", syncs + " server ", func(v *values, s string) error { v.rawlog = s; return nil }},
 	{"T", "timeout", "SECS", "End a connection on which so long nothing came or went (default 600).", syncs + " server ", (*values).setTimeout},
-	{"", "listen", "ADDRESS", "Take connections: HOST:PORT with TLS, tcp:HOST:PORT without; '' takes those of listen.address; may be repeated. See the settings listen.*.", " server ", func(v *values, s string) error { v.listen = append(v.listen, s); return nil }},
+	{"", "listen", "ADDRESS", "Take connections: HOST:PORT with TLS, tcp:HOST:PORT without; '' takes those of listen.address; may be repeated. See the settings listen.*.", " server serve ", func(v *values, s string) error { v.listen = append(v.listen, s); return nil }},
 	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
 
-	{"S", "socket", "PATH", "", syncs + looks, missing("-S (a doveadm server's socket) is")},
+	{"S", "socket", "PATH", "Send the command to the dsync serve that listens at this socket.", syncs + " server ", (*values).setSocket},
+	{"S", "socket", "PATH", "", looks, missing("-S with a command that only looks is")},
+	{"", "units", "", "Print units for systemd: the service, and a service and timer that sync all accounts.", " serve ", on(func(v *values) *bool { return &v.units })},
 
 	{"D", "debug", "", "Print debug lines; includes -v.", "*", on(func(v *values) *bool { return &v.debug })},
 	{"v", "verbose", "", "Show progress on a terminal, and one summary line.", "*", on(func(v *values) *bool { return &v.verbose })},

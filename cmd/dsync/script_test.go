@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,9 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"dsync/changelog/logdb"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/opener"
+	"dsync/cmd/internal/owner"
+	"dsync/cmd/internal/remote"
 	"dsync/store"
 )
 
@@ -280,10 +280,8 @@ func (s *script) homeOf(name string) (string, error) {
 
 func (s *script) calls() calls {
 	return calls{
-		look: opener.Look,
-		open: func(context.Context, string, time.Duration, func(int, error)) (*logdb.DB, error) {
-			return nil, s.openErr
-		},
+		look:  opener.Look,
+		share: func(_ context.Context, o owner.Setup) changeLog { return ownLog{o, s.openErr} },
 		run: func(ctx context.Context, o engine.Options) *engine.Report {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -384,4 +382,4 @@ func tree(t *testing.T, dir string) (out []string) {
 }
 
 // noStream is that of a server which nobody talks to.
-func noStream() (io.ReadWriteCloser, error) { return nil, usagef("nobody is there to talk to") }
+func noStream() (*remote.Stream, error) { return nil, usagef("nobody is there to talk to") }

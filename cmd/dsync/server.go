@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"time"
 
 	"dsync/cmd/internal/argument"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/owner"
 	"dsync/cmd/internal/progress"
 	"dsync/cmd/internal/remote"
-	"dsync/replay/wire"
 )
 
 // runServer is the far end of remote runs, on standard input and output. Whose mail
@@ -23,44 +21,34 @@ func runServer(ctx context.Context, p *program, c *call) (int, error) {
 	if len(c.listen) > 0 {
 		return runListen(ctx, p, c)
 	}
-	local, err := p.localOf(ctx, c)
+	f, err := p.farEnd(ctx, c)
 	if err != nil {
 		return 0, err
 	}
-	o, err := c.wireOptions()
-	if err != nil {
+	if f.Stream, err = p.stream(); err != nil {
 		return 0, err
 	}
-	stream, err := p.stream()
-	if err != nil {
-		return 0, err
-	}
-	l := remote.New(stream, "the near end", o)
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
-		defer cancel()
-		l.Close(closing)
-	}()
-	if err := engine.Serve(ctx, l, local); err != nil {
+	log := c.share(ctx, p, &f.Options)
+	if err = log.Far(ctx, f); err != nil {
 		p.msg.print(engine.Debug, err.Error()) // the near end was told, and tells people
-		return engine.ExitOf(err), nil
 	}
-	return engine.ExitOK, nil
+	if late := log.Close(); late != nil {
+		p.msg.print(engine.Error, late.Error())
+		err = errors.Join(err, late)
+	}
+	return engine.ExitOf(err), nil
 }
 
 // stdio is the standard input and output of a server.
-func stdio() (io.ReadWriteCloser, error) {
+func stdio() (*remote.Stream, error) {
 	if _, ok := progress.Terminal(os.Stdin); ok {
 		return nil, usagef("dsync server talks to another dsync, which runs it by ssh or the like; it has nothing to say to a terminal")
 	}
 	return remote.Stdio()
 }
 
-// closeTime bounds how long the end of a connection is waited for.
-const closeTime = 5 * time.Second
-
-// localOf says where the mail at this end is.
-func (p *program) localOf(ctx context.Context, c *call) (engine.Local, error) {
+// farEnd says where the mail at this end is, and how it is spoken with.
+func (p *program) farEnd(ctx context.Context, c *call) (*owner.FarEnd, error) {
 	r := &syncRun{program: p, call: c}
 	var err error
 	if r.set, err = p.settings(c.values); err != nil {
@@ -97,21 +85,23 @@ func (p *program) localOf(ctx context.Context, c *call) (engine.Local, error) {
 	if err := logLimits(r.set, &o); err != nil {
 		return nil, err
 	}
-	return func(context.Context, string) (engine.Options, func(), error) { return o, func() {}, nil }, nil
+	f := &owner.FarEnd{Options: o, Spaces: m.spacesAt(), Wait: lockWait(c.values, r.set)}
+	f.Link.Timeout = c.timeout
+	f.Link.Raw, err = c.rawLog()
+	return f, err
 }
 
-// wireOptions are -T and -r. The raw log is written to as long as the program runs.
-func (v *values) wireOptions() (o wire.Options, err error) {
-	o.Timeout = v.timeout
+// rawLog opens the file of -r, which is written to as long as the program runs; nil:
+// there is none.
+func (v *values) rawLog() (*os.File, error) {
 	if v.rawlog == "" {
-		return o, nil
+		return nil, nil
 	}
 	f, err := os.OpenFile(v.rawlog, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return o, fmt.Errorf("-r: %w", err)
+		return nil, fmt.Errorf("-r: %w", err)
 	}
-	o.Raw = f
-	return o, nil
+	return f, nil
 }
 
 // setTimeout takes -T.
@@ -133,8 +123,12 @@ func (m *member) connect(t *location.Target) func(context.Context) (*remote.Link
 		if t.Address != "" {
 			return m.network.call(ctx, t)
 		}
-		name, _, _ := strings.Cut(t.Argv[0], " ")
-		c := remote.Command{Argv: t.Argv, Prefix: t.Prefix, Stderr: func(line string) { m.say.print(engine.Warning, name+": "+line) }}
-		return c.Run(m.wire)
+		return m.child(t).Run(m.wire)
 	}
+}
+
+// child is the command that leads to a far end.
+func (m *member) child(t *location.Target) remote.Command {
+	name, _, _ := strings.Cut(t.Argv[0], " ")
+	return remote.Command{Argv: t.Argv, Prefix: t.Prefix, Stderr: func(line string) { m.say.print(engine.Warning, name+": "+line) }}
 }

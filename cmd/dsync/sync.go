@@ -9,6 +9,7 @@ import (
 	"dsync/cmd/internal/config"
 	"dsync/cmd/internal/engine"
 	"dsync/cmd/internal/location"
+	"dsync/cmd/internal/owner"
 	"dsync/cmd/internal/progress"
 	"dsync/cmd/internal/userdb"
 	"dsync/replay/wire"
@@ -40,7 +41,14 @@ func runSync(ctx context.Context, p *program, c *call) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return m.alone(ctx, o), nil
+	r.log = r.share(ctx, p, &o)
+	exit := m.alone(ctx, o)
+	// The result is out; others may have handed their work to this process.
+	if err := r.log.Close(); err != nil {
+		m.say.print(engine.Error, err.Error())
+		exit = engine.Combine(exit, exitOf(err))
+	}
+	return exit, nil
 }
 
 // syncRun is one command line of sync, backup or plan.
@@ -55,6 +63,8 @@ type syncRun struct {
 	spaces  []*namespace // what -n and -N choose; nil: mail_location
 	wire    wire.Options // of connections to far ends
 	network *network     // to servers on the network
+	raw     *os.File     // of -r; nil: none
+	log     changeLog    // of all users; nil: each has one
 }
 
 // checkWords finds what is wrong whatever the settings and users are.
@@ -132,9 +142,10 @@ func (r *syncRun) prepare() (err error) {
 	if err := logLimits(r.set, b); err != nil {
 		return err
 	}
-	if r.wire, err = r.wireOptions(); err != nil {
+	if r.raw, err = r.rawLog(); err != nil {
 		return err
 	}
+	r.wire = owner.LinkOptions{Timeout: r.timeout, Raw: r.raw}.Wire()
 	r.network = &network{set: r.set, wire: r.wire, keep: r.many()}
 	r.algorithm()
 	if r.width > 0 && (r.verbose || r.debug) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -248,10 +247,7 @@ func (h *Half) look(ctx context.Context) (err error) {
 
 // lock locks the store; busy, if wait is 0 and another has it.
 func (h *Half) lock(ctx context.Context, wait time.Duration) error {
-	unlock, err := h.Store.Lock(ctx, wait)
-	if h.Options.readOnly(h.Side) && (errors.Is(err, store.ErrReadOnly) || errors.Is(err, fs.ErrPermission)) {
-		unlock, err = func() error { return nil }, nil // it cannot be written, nor locked
-	}
+	unlock, err := h.Options.lock(ctx, h.Store, h.Side, wait)
 	if err != nil {
 		return fmt.Errorf("lock %s: %w", h.Store.Location(), err)
 	}

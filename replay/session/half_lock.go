@@ -152,6 +152,9 @@ func (h *Half) release(ctx context.Context, t Turn) error {
 	}
 	err := h.unlock()
 	h.unlock = nil
+	if h.Options.Turns != nil {
+		h.Options.Turns.Give(h.Store)
+	}
 	if err != nil {
 		return err
 	}

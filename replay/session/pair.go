@@ -34,6 +34,8 @@ type PairOptions struct {
 	// Unequal takes what both ends had exchanged (two deltas, encoded, this end's first)
 	// when they came to different plans; nil: nobody.
 	Unequal func(own, theirs []byte)
+	// Turns, if not nil, is asked before a store is locked.
+	Turns Turns
 	// Between is called when both stores have been looked at; tests act as clients.
 	Between func()
 	// Check is called before anything is compared, with what both ends say of
@@ -124,13 +126,7 @@ func lockBoth(ctx context.Context, st [2]store.Store, o PairOptions) (func(), er
 	if st[1].Identity() < st[0].Identity() {
 		first, second = 1, 0
 	}
-	lock := func(i int) (func() error, error) {
-		unlock, err := st[i].Lock(ctx, o.LockWait)
-		if o.readOnly(i) && (errors.Is(err, store.ErrReadOnly) || errors.Is(err, fs.ErrPermission)) {
-			return func() error { return nil }, nil // it cannot be written, nor locked
-		}
-		return unlock, err
-	}
+	lock := func(i int) (func() error, error) { return o.lock(ctx, st[i], i, o.LockWait) }
 	a, err := lock(first)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", st[first].Location(), err)
@@ -140,6 +136,36 @@ func lockBoth(ctx context.Context, st [2]store.Store, o PairOptions) (func(), er
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", st[second].Location(), err), a())
 	}
 	return func() { b(); a() }, nil
+}
+
+// Turns lets the runs of one process on one store follow one another in the order in
+// which they came: the store's lock excludes them too, but not fairly, and not where
+// the store cannot be written.
+type Turns interface {
+	// Take waits for the store's turn, which is kept until Give, or the end of the run.
+	// Who has it gets it again. A wait in vain wraps store.ErrBusy.
+	Take(ctx context.Context, st store.Store, wait time.Duration) error
+	// Give lets the next one have it before this run is over.
+	Give(st store.Store)
+}
+
+// lock locks a store for a run of which it is side i.
+func (o *PairOptions) lock(ctx context.Context, st store.Store, i int, wait time.Duration) (func() error, error) {
+	if o.Turns != nil {
+		start := time.Now()
+		if err := o.Turns.Take(ctx, st, wait); err != nil {
+			return nil, err
+		}
+		wait = max(wait-time.Since(start), 0)
+	}
+	unlock, err := st.Lock(ctx, wait)
+	if o.readOnly(i) && (errors.Is(err, store.ErrReadOnly) || errors.Is(err, fs.ErrPermission)) {
+		return func() error { return nil }, nil // it cannot be written, nor locked
+	}
+	if err != nil && o.Turns != nil {
+		o.Turns.Give(st)
+	}
+	return unlock, err
 }
 
 func open(ctx context.Context, db *logdb.DB, st store.Store, o PairOptions, side int) (*recorder.Recorder, error) {

@@ -38,6 +38,8 @@ const (
 	StaticHome    = "static.home"
 	StaticMail    = "static.mail"
 	Namespace     = "namespace"
+	ServeSocket   = "serve.socket"
+	ServeMetrics  = "serve.metrics"
 	ListenAddress = "listen.address"
 	ListenCert    = "listen.cert"
 	ListenKey     = "listen.key"
@@ -97,6 +99,7 @@ func Sections() []Section {
 		{"passwd_file", false, `The user database "passwd_file": name:password:uid:gid:gecos:home:shell:extra fields, where all after the name may be empty. userdb_mail= and userdb_mail_replica= among the extra fields are mail_location and mail_replica of that user.`},
 		{"static", false, `The user database "static": what the others leave open. Alone it takes every name, and cannot list any.`},
 		{Namespace, true, "One namespace of each user; NAME is for -n. One with a location is an account of its own, which -N and -n NAME sync with its replica; one without is a way to write the names of mail_location's mailboxes."},
+		{"serve", false, `"dsync serve", which holds the change log and does the work of the other dsync processes of the same user.`},
 		{"listen", false, `"dsync server --listen": whom it lets in, and what they may touch. At least one of ca and secret_file is needed; SIGHUP reads all of it anew.`},
 		{"connect", false, "How tcp: and tcps: destinations are reached."},
 	}
@@ -136,6 +139,8 @@ func rows() []Setting {
 		{NamespaceKey(Any, "location"), Text, "", "maildir:/srv/archive/%u", "Where its mail is at this end. One that is the same for all users is synced once.", nil},
 		{NamespaceKey(Any, "replica"), Text, "", "maildir:/backup/%u/archive", "Its destination. Without it that of the command line, if that is another host, where the namespace of the same name is taken.", nil},
 		{NamespaceKey(Any, "list"), Switch, "true", "", "Whether -N takes it.", nil},
+		{ServeSocket, Text, "", "/run/dsync/dsync.sock", "One more socket at which commands are taken (-S); that in the directory of the change log is found without.", absolute},
+		{ServeMetrics, Text, "", "127.0.0.1:9471", "Where /metrics (in Prometheus' form) and /healthz are answered: an address of this machine alone, with its port.", nil},
 		{ListenAddress, List, "", "tcps:0.0.0.0:4711", "What --listen '' listens to: HOST:PORT with TLS, or tcp:HOST:PORT without; without PORT it is doveadm_port's.", nil},
 		{ListenCert, Text, "", "/etc/dsync/cert.pem", "This end's certificate and what leads from it to its authority, in PEM form.", absolute},
 		{ListenKey, Text, "", "/etc/dsync/key.pem", "Its key.", absolute},

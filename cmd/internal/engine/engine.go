@@ -81,6 +81,7 @@ type Options struct {
 	DryRun     bool
 	MaxDelete  MaxDelete
 	Policy     string            // name, or a policy file; "" = safe
+	PolicyText string            // of a policy file that was read already; "": Run reads it
 	SpecialUse map[string]string // mailbox name -> special use
 	// LogAge and LogBytes limit the history that the change log keeps of an
 	// account; 0: the default of 90 days and 256 MB; negative: no limit.

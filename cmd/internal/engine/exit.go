@@ -95,3 +95,18 @@ func rank(exit int) int {
 	}
 	return rank(ExitInternal)
 }
+
+// NotBegun is the report of a run that did not begin, or of which nothing is known.
+func NotBegun(o Options, err error) *Report {
+	r := &run{o: o, rep: &Report{State: o.State}}
+	r.rep.Sides = [2]Side{{Location: o.Near}, {Location: o.Far}}
+	r.finish(err)
+	return r.rep
+}
+
+// Add adds a trouble that came after the run was over.
+func (r *Report) Add(err error) {
+	r.Err = errors.Join(r.Err, err)
+	r.Exit = Combine(r.Exit, ExitOf(err))
+	r.Equal = false
+}

@@ -60,17 +60,28 @@ const maxOrder = 1 << 20
 func (r *run) order(whole bool) (*order, error) {
 	o := &order{User: r.o.User, Namespace: r.o.Namespace, Mode: r.o.Mode, Reverse: r.o.Reverse, Whole: whole, DryRun: r.o.DryRun, Filter: r.o.Filter, Dots: r.dots(),
 		SpecialUse: r.o.SpecialUse, Policy: r.o.Policy, MaxDelete: r.o.MaxDelete, LockWait: r.o.LockWait, LogWait: r.o.LogWait, Level: Info}
-	if policyfile.IsFile(r.o.Policy) {
-		text, err := os.ReadFile(r.o.Policy)
-		if err != nil {
-			return nil, fmt.Errorf("policy: %w", err)
+	if o.PolicyFile = r.o.PolicyText; o.PolicyFile == "" {
+		var err error
+		if o.PolicyFile, err = PolicyText(r.o.Policy); err != nil {
+			return nil, err
 		}
-		if len(text) > maxOrder {
-			return nil, Fail(ExitConfig, fmt.Errorf("policy %s: %d bytes, at most %d", r.o.Policy, len(text), maxOrder))
-		}
-		o.PolicyFile = string(text)
 	}
 	return o, nil
+}
+
+// PolicyText reads a policy that is a file; of another it is "".
+func PolicyText(policy string) (string, error) {
+	if !policyfile.IsFile(policy) {
+		return "", nil
+	}
+	text, err := os.ReadFile(policy)
+	if err != nil {
+		return "", fmt.Errorf("policy: %w", err)
+	}
+	if len(text) > maxOrder {
+		return "", Fail(ExitConfig, fmt.Errorf("policy %s: %d bytes, at most %d", policy, len(text), maxOrder))
+	}
+	return string(text), nil
 }
 
 // doNear makes the run with a far end of another process.

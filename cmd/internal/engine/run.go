@@ -35,6 +35,7 @@ type run struct {
 	res    *session.PairResult
 	link   *remote.Link // nil: the far end is of this process
 	far    *account     // what a far end of another process did; nil: nothing is known
+	seats  []*seat
 }
 
 func nowMicros() int64 { return time.Now().UnixMicro() }
@@ -175,7 +176,7 @@ func (r *run) pairOptions() (session.PairOptions, error) {
 	po := session.PairOptions{
 		Policy: r.policy, Direction: directions[r.o.Mode], Source: r.source(), Filter: f, Run: fmt.Sprintf("mode=%d policy=%s %s", r.o.Mode, r.policy.ID(), text),
 		Whole: r.whole || r.o.Algorithm == Full, DryRun: r.o.DryRun, Brake: brake(r.o.MaxDelete), LockWait: r.o.LockWait,
-		Now: nowMicros, NewID: randomID,
+		Now: nowMicros, NewID: randomID, Turns: r,
 		Notice: func(l int, s string) {
 			if r.o.Notice != nil {
 				r.o.Notice(Level(l), s)
@@ -191,6 +192,13 @@ func (r *run) pairOptions() (session.PairOptions, error) {
 
 // loadPolicy reads the policy, at both ends of the run the same.
 func (r *run) loadPolicy() (*merge.Policy, error) {
+	if r.o.PolicyText != "" {
+		p, err := policyfile.Parse(r.o.Policy, []byte(r.o.PolicyText))
+		if err != nil {
+			return nil, Fail(ExitConfig, err)
+		}
+		return p, nil
+	}
 	p, err := policyfile.Load(r.o.Policy)
 	var bad *tomlfile.Error
 	switch {
@@ -210,6 +218,7 @@ func (r *run) notice(l Level, s string) {
 
 // leave lets go of the database, unless others go on using it.
 func (r *run) leave() error {
+	r.rise()
 	if r.db == nil || r.o.DB != nil {
 		return nil
 	}

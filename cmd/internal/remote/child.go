@@ -32,6 +32,15 @@ type Command struct {
 
 // Run starts the process and makes a link to it.
 func (c Command) Run(o wire.Options) (*Link, error) {
+	s, err := c.Start()
+	if err != nil {
+		return nil, err
+	}
+	return s.Link(o), nil
+}
+
+// Start starts the process, and gives the way to it.
+func (c Command) Start() (*Stream, error) {
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -52,19 +61,26 @@ func (c Command) Run(o wire.Options) (*Link, error) {
 	go p.listen(said, c.Stderr)
 	if c.Prefix != "" {
 		if _, err := io.WriteString(in, c.Prefix+"\n"); err != nil {
-			return nil, errors.Join(fmt.Errorf("write to %s: %w", c.Argv[0], err), p.end())
+			return nil, errors.Join(fmt.Errorf("write to %s: %w", c.Argv[0], err), p.end(false))
 		}
 	}
-	o.Starter = true
-	l := New(p.stream, strings.Join(c.Argv, " "), o)
-	l.ended = p.end
-	return l, nil
+	return &Stream{ReadWriteCloser: p.stream, Name: strings.Join(c.Argv, " "), ended: p.end}, nil
 }
 
 // stdio is a pair of pipes as one stream.
 type stdio struct {
 	w io.WriteCloser
 	r io.ReadCloser
+}
+
+// Files are the two ends of the pipes.
+func (s *stdio) Files() ([]*os.File, error) {
+	r, ok := s.r.(*os.File)
+	w, also := s.w.(*os.File)
+	if !ok || !also {
+		return nil, errors.New("a pipe that is no file")
+	}
+	return []*os.File{r, w}, nil
 }
 
 func (s *stdio) Read(b []byte) (int, error)  { return s.r.Read(b) }
@@ -75,13 +91,18 @@ func (s *stdio) Close() error { return errors.Join(s.w.Close(), s.r.Close()) }
 
 // Stdio is this process's standard input and output as a stream that can be closed
 // while it is read from.
-func Stdio() (io.ReadWriteCloser, error) {
-	for _, fd := range []int{0, 1} {
+func Stdio() (*Stream, error) { return Pipes(0, 1) }
+
+// Pipes makes a stream of two descriptors, one to read from and one to write to, which
+// are the stream's from then on.
+func Pipes(in, out int) (*Stream, error) {
+	for _, fd := range []int{in, out} {
 		if err := syscall.SetNonblock(fd, true); err != nil {
-			return nil, fmt.Errorf("standard input and output: %w", err)
+			return nil, fmt.Errorf("descriptor %d: %w", fd, err)
 		}
 	}
-	return &stdio{os.NewFile(1, "standard output"), os.NewFile(0, "standard input")}, nil
+	rw := &stdio{os.NewFile(uintptr(out), "output"), os.NewFile(uintptr(in), "input")}
+	return &Stream{ReadWriteCloser: rw, Name: "the near end"}, nil
 }
 
 type process struct {
@@ -108,9 +129,13 @@ func (p *process) listen(r io.Reader, to func(string)) {
 	}
 }
 
-// end waits for the child, and ends it if it does not end.
-func (p *process) end() error {
+// end waits for the child, and ends it if it does not end. One that agreed that all was
+// said is only waited for: runs of others may have been handed to it meanwhile.
+func (p *process) end(agreed bool) error {
 	p.stream.Close()
+	if agreed {
+		return p.leave()
+	}
 	done := make(chan struct{})
 	stop := func(sig syscall.Signal, after time.Duration) bool {
 		select {
@@ -129,10 +154,31 @@ func (p *process) end() error {
 	}
 	err := p.cmd.Wait()
 	close(done)
+	if <-killed {
+		return fmt.Errorf("%s did not end for %v and was killed", p.name, childWait)
+	}
+	return p.named(err)
+}
+
+// leave waits for the child as long as end does, and then no more.
+func (p *process) leave() error {
+	gone := make(chan error, 1)
+	go func() {
+		<-p.told
+		gone <- p.cmd.Wait()
+	}()
+	select {
+	case err := <-gone:
+		return p.named(err)
+	case <-time.After(childWait):
+		return nil
+	}
+}
+
+// named says how the child ended, if not well.
+func (p *process) named(err error) error {
 	var exit *exec.ExitError
 	switch {
-	case <-killed:
-		return fmt.Errorf("%s did not end for %v and was killed", p.name, childWait)
 	case errors.As(err, &exit):
 		return &ExitError{p.name, exit.ExitCode(), exit.String()}
 	case err != nil:

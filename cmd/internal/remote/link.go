@@ -47,9 +47,9 @@ type Link struct {
 	// Name is the other end, for messages.
 	Name string
 
-	hops     atomic.Int32 // of the packets that came, the most
-	greeting []byte       // what the far end has to show; nil: nothing, or it did
-	ended    func() error // waits for the child; nil: there is none
+	hops     atomic.Int32            // of the packets that came, the most
+	greeting []byte                  // what the far end has to show; nil: nothing, or it did
+	ended    func(agreed bool) error // waits for the child; nil: there is none
 
 	timeout time.Duration
 	notices int                   // that came in this run
@@ -282,17 +282,20 @@ func (l *Link) Rest() {
 // Fail says why this end cannot go on, and closes.
 func (l *Link) Fail(exit int, text string) error {
 	l.c.Fail(exit, text)
-	return l.wait()
+	return l.wait(false)
 }
 
 // Close ends the connection in good order.
-func (l *Link) Close(ctx context.Context) error { return errors.Join(l.c.Close(ctx), l.wait()) }
+func (l *Link) Close(ctx context.Context) error {
+	err := l.c.Close(ctx)
+	return errors.Join(err, l.wait(err == nil))
+}
 
-func (l *Link) wait() error {
+func (l *Link) wait(agreed bool) error {
 	if l.ended == nil {
 		return nil
 	}
 	f := l.ended
 	l.ended = nil
-	return f()
+	return f(agreed)
 }
