@@ -154,6 +154,21 @@ func TestHostsAtEachOther(t *testing.T) {
 	}
 }
 
+// A run that is over waits for its child, and the child for a run on the same account:
+// as a far end does that is the owner of its change log and has such a run in its hands.
+// (Two hosts at each other came to rest so, until -l was over, in 2 of 400 runs.)
+func TestChildWantsTheAccount(t *testing.T) {
+	base := t.TempDir()
+	a, b := newHost(t, base, "a"), newHost(t, base, "b")
+	a.deliver("ann", 0, 3)
+	inner := strings.Join(append([]string{os.Args[0]}, a.pair("ann", "-l", "10", "-s", "auto")...), " ")
+	child := strings.Join(b.server("ann"), " ") + "; " + inner
+	start(t, a.at("ann", "sync", "sh", "-c", child)...).wants(engine.ExitOK, 1)
+	if n := a.messages("ann.copy"); n != 3 {
+		t.Errorf("the child's own run copied %d messages, want 3", n)
+	}
+}
+
 // hold locks an account's store, as another run would, until the function is called.
 func (h *host) hold(user string) (release func()) {
 	h.t.Helper()

@@ -135,6 +135,7 @@ func (r *run) nearOnce(ctx context.Context, po session.PairOptions) error {
 // giveUp tells the far end why the run ends, and adds how its process ended.
 func (r *run) giveUp(ctx context.Context, err error) error {
 	err = r.lost(ctx, err)
+	r.rise()
 	l := r.link
 	r.link = nil
 	if end := l.Fail(ExitOf(err), err.Error()); end != nil && ctx.Err() == nil {

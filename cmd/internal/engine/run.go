@@ -80,8 +80,10 @@ func (r *run) addCost(c store.Cost) {
 // closeTime bounds how long the end of a connection is waited for.
 const closeTime = 5 * time.Second
 
-// close closes what the run opened.
+// close closes what the run opened. It gives the turns up first: a child may be waited
+// for that is the owner of its change log, and has in its hands a run that waits for them.
 func (r *run) close() error {
+	r.rise()
 	var errs []error
 	if r.link != nil {
 		if err := r.disconnect(); err != nil {
@@ -218,7 +220,6 @@ func (r *run) notice(l Level, s string) {
 
 // leave lets go of the database, unless others go on using it.
 func (r *run) leave() error {
-	r.rise()
 	if r.db == nil || r.o.DB != nil {
 		return nil
 	}
