@@ -188,7 +188,6 @@ var options = append([]*option{
 	{"U", "notify", "", "Nothing to do without a replicator; accepted.", syncs, idle("-U")},
 
 	{"S", "socket", "PATH", "Send the command to the dsync serve that listens at this socket.", syncs + " server ", (*values).setSocket},
-	{"S", "socket", "PATH", "", looks, missing("-S with a command that only looks is")},
 	{"", "units", "", "Print units for systemd: the service, and a service and timer that sync all accounts.", " serve ", on(func(v *values) *bool { return &v.units })},
 
 	{"D", "debug", "", "Print debug lines; includes -v.", "*", on(func(v *values) *bool { return &v.debug })},
