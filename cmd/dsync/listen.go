@@ -123,10 +123,7 @@ func (p *program) openHouse(c *call) (*openHouse, error) {
 	if err := logLimits(h.set, &h.base); err != nil {
 		return nil, err
 	}
-	h.base.Fatal = func(exit int, err error) {
-		p.msg.print(engine.Error, err.Error())
-		os.Exit(exit)
-	}
+	h.base.Fatal = p.fatal
 	if err := h.readPolicy(); err != nil {
 		return nil, engine.Fail(engine.ExitConfig, err)
 	}

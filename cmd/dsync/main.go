@@ -131,6 +131,14 @@ func (p *program) main(ctx context.Context, args []string) (exit int) {
 	return exit
 }
 
+// fatal ends the program, with the line that it owes, when the change log can go on no
+// longer.
+func (p *program) fatal(exit int, err error) {
+	p.msg.print(engine.Error, err.Error())
+	p.last.now(exit, err)
+	os.Exit(exit)
+}
+
 // command runs the command. An error is one that ended it early.
 func (p *program) command(ctx context.Context, c *command, v *values, words []string) (int, error) {
 	if v.help {

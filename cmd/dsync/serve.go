@@ -25,7 +25,6 @@ type serving struct {
 	log     *owner.Log
 	metrics *serve.Metrics
 	systemd *serve.Notifier
-	fatal   func(int, error)
 
 	dir     string      // of the change log
 	socket  string      // serve.socket in force; "": none
@@ -43,10 +42,6 @@ func runServe(ctx context.Context, p *program, c *call) (int, error) {
 		return engine.ExitOK, p.print(serve.Units(self))
 	}
 	s := &serving{program: p, call: c, systemd: serve.NewNotifier(p.env)}
-	s.fatal = func(exit int, err error) {
-		p.msg.print(engine.Error, err.Error())
-		os.Exit(exit)
-	}
 	set, err := s.open(ctx)
 	if err != nil {
 		return 0, err

@@ -78,10 +78,7 @@ func (p *program) farEnd(ctx context.Context, c *call) (*owner.FarEnd, error) {
 	if o.ChangeLog, err = p.changeLog(r.set, m.vars); err != nil {
 		return nil, err
 	}
-	o.Fatal = func(exit int, err error) {
-		p.msg.print(engine.Error, err.Error())
-		os.Exit(exit)
-	}
+	o.Fatal = p.fatal
 	if err := logLimits(r.set, &o); err != nil {
 		return nil, err
 	}

@@ -134,11 +134,7 @@ func (r *syncRun) prepare() (err error) {
 			return blame(r.set, config.MaxDelete, err)
 		}
 	}
-	b.Fatal = func(exit int, err error) {
-		r.msg.print(engine.Error, err.Error())
-		r.last.now(exit, err)
-		os.Exit(exit)
-	}
+	b.Fatal = r.fatal
 	if err := logLimits(r.set, b); err != nil {
 		return err
 	}

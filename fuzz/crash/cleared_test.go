@@ -95,31 +95,20 @@ func cleared(w world, o runOptions) (done int, err error) {
 // P14, P7: what a client clears of mail that a run brought before it died is its own
 // change, though the run could not record what it had done: it stands, or is reported.
 func TestCrashAndCleared(t *testing.T) {
-	every := 5
-	if long() {
-		every = 1
-	}
 	for _, k := range worlds {
 		t.Run(k.name, func(t *testing.T) {
-			s := scripted()
-			w := mustWorld(t, k.make)
-			must(t, prepare(w, s))
-			c, err := shoot(w, s.o, 4, every)
-			must(t, err)
 			some := 0
-			for _, i := range c.images {
-				n, err := cleared(i.w, s.o)
-				if err != nil {
-					t.Errorf("crash before write %d of %d (%s): %v", i.n, c.writes, i.what, err)
-				}
+			images := goOnFromEach(t, k.make, 4, func(w world, s situation) error {
+				n, err := cleared(w, s.o)
 				if 0 < n && n < len(brought) {
 					some++
 				}
-			}
+				return err
+			})
 			if some == 0 {
-				t.Errorf("none of %d images has a part of the mail", len(c.images))
+				t.Errorf("none of %d images has a part of the mail", images)
 			}
-			t.Logf("%d images, %d with a part of the mail", len(c.images), some)
+			t.Logf("%d images with a part of the mail", some)
 		})
 	}
 }

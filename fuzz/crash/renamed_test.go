@@ -38,26 +38,9 @@ func renamedOn(w world, o runOptions) error {
 // P14, P22: a rename that a run has made before it died is not taken for a client's,
 // which would be later than what its author did since.
 func TestCrashAndRenamed(t *testing.T) {
-	every := 5
-	if long() {
-		every = 1
-	}
 	for _, k := range worlds {
 		t.Run(k.name, func(t *testing.T) {
-			s := scripted()
-			w := mustWorld(t, k.make)
-			must(t, prepare(w, s))
-			c, err := shoot(w, s.o, 3, every)
-			must(t, err)
-			bad := 0
-			for _, i := range c.images {
-				if err := renamedOn(i.w, s.o); err != nil {
-					if bad++; bad < 3 {
-						t.Errorf("crash before write %d of %d (%s): %v", i.n, c.writes, i.what, err)
-					}
-				}
-			}
-			t.Logf("%d images, %d bad", len(c.images), bad)
+			goOnFromEach(t, k.make, 3, func(w world, s situation) error { return renamedOn(w, s.o) })
 		})
 	}
 }
