@@ -242,3 +242,30 @@ func TestEmptyCommitSyncs(t *testing.T) {
 		}
 	}
 }
+
+// P2: a state that is kept already is not written again.
+func TestSameStateIsNotWritten(t *testing.T) {
+	var k Disk
+	d, err := Open("states", Options{Disk: &k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	steps := 0
+	k.Watch(func(DiskStep) error { steps++; return nil })
+	for _, c := range []struct {
+		state  string
+		writes bool
+	}{{"", false}, {"one", true}, {"one", false}, {"two", true}, {"", true}, {"", false}} {
+		before := steps
+		if err := d.PutPairState(1, 2, c.state); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.PairState(2, 1); err != nil || got != c.state {
+			t.Errorf("%q, %v; want %q", got, err, c.state)
+		}
+		if wrote := steps > before; wrote != c.writes {
+			t.Errorf("state %q: written %v, want %v", c.state, wrote, c.writes)
+		}
+	}
+}

@@ -94,10 +94,14 @@ func (d *DB) PairState(a, b changelog.ReplicaID) (string, error) {
 	return s, within(key, r.End())
 }
 
-// PutPairState keeps a state string for two accounts, durably; "" forgets it.
+// PutPairState keeps a state string for two accounts, durably; "" forgets it. One that is
+// kept already costs no write: what a run in which nothing changed leaves is the same.
 func (d *DB) PutPairState(a, b changelog.ReplicaID, state string) error {
 	if len(state) > MaxState {
 		return fmt.Errorf("keep state: %d bytes, at most %d", len(state), MaxState)
+	}
+	if old, err := d.PairState(a, b); err == nil && old == state {
+		return nil
 	}
 	w := d.kept.newBatch()
 	if state == "" {
